@@ -1,0 +1,105 @@
+"""How every kernel is compiled: the one owner of Numba's options and of the on-disk cache.
+
+A kernel is compiled at its first call and stored next to the sources (or in ``NUMBA_CACHE_DIR``). Numba's own
+cache looks at the file a function stands in; kernels here are built from several files, so the stamp of every
+cached kernel covers all files that can change its machine code, and the versions of Numba and llvmlite.
+The processor's name and features are part of Numba's own cache key.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba.core import caching
+
+from fastcands import threads
+
+__all__ = ["kernel", "parallel_kernel", "prange"]
+
+prange = numba.prange
+
+_PACKAGE = Path(__file__).parent
+
+
+@functools.cache
+def _source_stamp() -> str:
+    """Digest of every source a kernel can be built from."""
+    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
+    for path in sorted([Path(__file__), *_PACKAGE.glob("simd/*.py"), *_PACKAGE.glob("kernels/*.py")]):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _stamped(locator: type[Any]) -> type[Any]:
+    """Return the cache locator with the package's stamp in place of the one of a single file."""
+    return type(locator.__name__, (locator,), {"get_source_stamp": lambda self: _source_stamp()})
+
+
+class _CacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = [_stamped(locator) for locator in caching.CacheImpl._locator_classes]
+
+
+class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
+    _impl_class = _CacheImpl
+
+
+def _compile_lazily(function: Callable[..., Any], *, parallel: bool, fastmath: frozenset[str]) -> Any:
+    # error_model='numpy': division by zero gives inf or nan instead of a branch and a Python exception.
+    # nogil: other Python threads go on while a kernel runs.
+    dispatcher = numba.njit(
+        function, parallel=parallel, nogil=True, error_model="numpy", fastmath=set(fastmath) or False
+    )
+    dispatcher._cache = _KernelCache(function)
+    return dispatcher
+
+
+def kernel(function: Callable[..., Any] | None = None, *, fastmath: frozenset[str] = frozenset()) -> Any:
+    """Compile a serial kernel, callable from Python and from other kernels.
+
+    Parameters
+    ----------
+    function : callable
+        The loop body. Arrays and scalars in, results written into arrays it is given.
+    fastmath : frozenset of str, default empty
+        LLVM's fast-math flags by name. Never set them on a function that calls vector code of ``fastcands.simd``:
+        the flags reach the instructions of the callee, and rounding tricks there would be folded away.
+
+    Returns
+    -------
+    callable
+        A Numba dispatcher.
+    """
+    if function is None:
+        return functools.partial(kernel, fastmath=fastmath)
+    return _compile_lazily(function, parallel=False, fastmath=fastmath)
+
+
+def parallel_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a kernel that uses ``prange``; callable from Python only.
+
+    Parameters
+    ----------
+    function : callable
+        The loop body. Its workers must not depend on their number: a float sum has one order, whatever the threads.
+        ``prange`` counts in uint64, which together with int64 becomes float64: convert its index first.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of `function`. Calls from several Python threads are safe on every threading layer.
+    """
+    dispatcher = _compile_lazily(function, parallel=True, fastmath=frozenset())
+
+    @functools.wraps(function)
+    def launch(*args: Any) -> Any:
+        return threads.launch(dispatcher, args)
+
+    launch.dispatcher = dispatcher  # type: ignore[attr-defined]
+    return launch

@@ -1,0 +1,49 @@
+"""Inputs in the order in which the products read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastcands.jit import parallel_kernel, prange
+
+__all__ = ["pack_inputs"]
+
+
+@parallel_kernel
+def pack_inputs(inputs: Any, by_example: Any, by_feature: Any, num_threads: int) -> None:
+    """Copy the inputs into panels; what lies beyond them is zero. Parallel over blocks of examples.
+
+    IN
+        inputs : (B, D) float32 or float64
+        num_threads : int
+    OUT
+        by_example : (panels, at least D, PANEL); lane l of panel j is example j PANEL + l
+        by_feature : (feature panels, panels PANEL, PANEL), or (0, panels PANEL, PANEL) when it is not wanted;
+            lane l of panel p is feature p PANEL + l
+    """
+    examples, width = inputs.shape
+    panels, depth, lanes = by_example.shape
+    feature_panels = by_feature.shape[0]
+    for index in prange(panels):
+        j = np.int64(index)
+        for lane in range(lanes):
+            i = j * lanes + lane
+            if i < examples:
+                for d in range(width):
+                    by_example[j, d, lane] = inputs[i, d]
+                for d in range(width, depth):
+                    by_example[j, d, lane] = 0
+                for p in range(feature_panels):
+                    here = min(lanes, width - p * lanes)
+                    for q in range(here):
+                        by_feature[p, i, q] = inputs[i, p * lanes + q]
+                    for q in range(here, lanes):
+                        by_feature[p, i, q] = 0
+            else:
+                for d in range(depth):
+                    by_example[j, d, lane] = 0
+                for p in range(feature_panels):
+                    for q in range(lanes):
+                        by_feature[p, i, q] = 0
