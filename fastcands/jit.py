@@ -12,7 +12,7 @@ import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, overload
 
 import llvmlite
 import numba
@@ -28,10 +28,16 @@ _PACKAGE = Path(__file__).parent
 
 
 @functools.cache
+def _sources() -> list[Path]:
+    """List the files of the package that kernels are built from."""
+    return sorted([Path(__file__), *_PACKAGE.glob("simd/*.py"), *_PACKAGE.glob("kernels/*.py")])
+
+
+@functools.cache
 def _source_stamp() -> str:
     """Digest of every source a kernel can be built from."""
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
-    for path in sorted([Path(__file__), *_PACKAGE.glob("simd/*.py"), *_PACKAGE.glob("kernels/*.py")]):
+    for path in _sources():
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -39,11 +45,17 @@ def _source_stamp() -> str:
 
 def _stamped(locator: type[Any]) -> type[Any]:
     """Return the cache locator with the package's stamp in place of the one of a single file."""
-    return type(locator.__name__, (locator,), {"get_source_stamp": lambda self: _source_stamp()})
+
+    def get_source_stamp(self: Any) -> object:
+        if Path(getattr(self, "_py_file", "")) in _sources():
+            return _source_stamp()
+        return _source_stamp(), locator.get_source_stamp(self)  # a kernel that stands outside the package
+
+    return type(locator.__name__, (locator,), {"get_source_stamp": get_source_stamp})
 
 
 class _CacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = [_stamped(locator) for locator in caching.CacheImpl._locator_classes]
+    _locator_classes: ClassVar[list[type[Any]]] = [_stamped(locator) for locator in caching.CacheImpl._locator_classes]
 
 
 class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
@@ -60,6 +72,10 @@ def _compile_lazily(function: Callable[..., Any], *, parallel: bool, fastmath: f
     return dispatcher
 
 
+@overload
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]: ...
+@overload
+def kernel(*, fastmath: frozenset[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]: ...
 def kernel(function: Callable[..., Any] | None = None, *, fastmath: frozenset[str] = frozenset()) -> Any:
     """Compile a serial kernel, callable from Python and from other kernels.
 
@@ -68,8 +84,9 @@ def kernel(function: Callable[..., Any] | None = None, *, fastmath: frozenset[st
     function : callable
         The loop body. Arrays and scalars in, results written into arrays it is given.
     fastmath : frozenset of str, default empty
-        LLVM's fast-math flags by name. Never set them on a function that calls vector code of ``fastcands.simd``:
-        the flags reach the instructions of the callee, and rounding tricks there would be folded away.
+        LLVM's fast-math flags by name. Never set them on a function that calls vector code of
+        ``fastcands.simd``: the flags reach the instructions of the callee, and rounding tricks there would be
+        folded away.
 
     Returns
     -------
@@ -77,7 +94,7 @@ def kernel(function: Callable[..., Any] | None = None, *, fastmath: frozenset[st
         A Numba dispatcher.
     """
     if function is None:
-        return functools.partial(kernel, fastmath=fastmath)
+        return functools.partial(_compile_lazily, parallel=False, fastmath=fastmath)
     return _compile_lazily(function, parallel=False, fastmath=fastmath)
 
 
@@ -87,13 +104,15 @@ def parallel_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     Parameters
     ----------
     function : callable
-        The loop body. Its workers must not depend on their number: a float sum has one order, whatever the threads.
-        ``prange`` counts in uint64, which together with int64 becomes float64: convert its index first.
+        The loop body. Its workers must not depend on their number: a float sum has one order, whatever the
+        threads. ``prange`` counts in uint64, which together with int64 becomes float64: convert its index
+        first.
 
     Returns
     -------
     callable
-        Takes the arguments of `function`. Calls from several Python threads are safe on every threading layer.
+        Takes the arguments of `function`. Calls from several Python threads are safe on every threading
+        layer.
     """
     dispatcher = _compile_lazily(function, parallel=True, fastmath=frozenset())
 

@@ -4,8 +4,8 @@ Numba offers three layers. TBB allows calls from several threads and after a for
 only; workqueue aborts the process when two threads call at once. TBB's wheel keeps its library outside the
 loader's path, so it is loaded here by its file name, before Numba looks for it.
 
-No layer allows a fork in the middle of a parallel loop: the child would wait for workers that it does not have.
-So a fork waits here until no loop runs.
+No layer allows a fork in the middle of a parallel loop: the child would wait for workers that it does not
+have. So a fork waits here until no loop runs.
 """
 
 from __future__ import annotations
@@ -34,13 +34,7 @@ _LIBTBB = "libtbb.so.12"
 def _load_tbb() -> None:
     """Make the TBB library of pip's ``tbb`` package known to the dynamic loader, if it is installed."""
     layer = os.environ.get("NUMBA_THREADING_LAYER", "tbb")
-    if not sys.platform.startswith("linux") or layer not in (
-        "tbb",
-        "default",
-        "threadsafe",
-        "forksafe",
-        "safe",
-    ):
+    if not sys.platform.startswith("linux") or layer in ("omp", "workqueue"):
         return
     roots = [sysconfig.get_path("data"), sys.prefix, site.getuserbase()]
     for root in dict.fromkeys(roots):

@@ -137,17 +137,11 @@ class RowGradient(NamedTuple):
         if rows_.dtype not in (np.float32, np.float64):
             raise TypeError(f"rows must be float32 or float64, got {rows_.dtype}")
         if rows_.ndim not in (1, 2) or len(rows_) != len(ids_):
-            raise ValueError(
-                f"rows must have shape ({len(ids_)}, D) or ({len(ids_)},) as ids do, got {rows_.shape}"
-            )
+            raise ValueError(f"rows must have shape ({len(ids_)}, D) or ({len(ids_)},) as ids do, got {rows_.shape}")
         flat = np.ascontiguousarray(rows_ if rows_.ndim == 2 else rows_[:, None])
         order = np.argsort(ids_, kind="stable")
         sorted_ids = ids_[order]
-        starts = (
-            np.flatnonzero(np.r_[True, sorted_ids[1:] != sorted_ids[:-1]])
-            if len(ids_)
-            else np.zeros(0, np.int64)
-        )
+        starts = np.flatnonzero(np.r_[True, sorted_ids[1:] != sorted_ids[:-1]]) if len(ids_) else np.zeros(0, np.int64)
         merged = np.empty((len(starts), flat.shape[1]), flat.dtype)
         merge_rows(flat, order, np.append(starts, len(ids_)), merged, get_num_threads())
         return cls(sorted_ids[starts], merged if rows_.ndim == 2 else merged[:, 0], num_rows)

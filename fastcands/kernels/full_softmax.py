@@ -107,7 +107,11 @@ def full_softmax_sums(
                         )  # fmt: skip
                     place = (c * panels + j) * lanes
                     update_softmax_columns(
-                        tile, address(tile, worker * block * lanes), padded, address(peaks, place), address(totals, place)
+                        tile,
+                        address(tile, worker * block * lanes),
+                        padded,
+                        address(peaks, place),
+                        address(totals, place),
                     )
         restore_denormals(mode)
 
@@ -205,5 +209,3 @@ def full_softmax_gradients(
                         total += sums[worker, r, lane]
                     bias_rows[first + r] = total
         restore_denormals(mode)
-
-

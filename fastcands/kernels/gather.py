@@ -6,11 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
-
 from fastcands.jit import kernel, parallel_kernel, prange
+from fastcands.simd.memory import as_float32, load_float32, load_float64, load_uint16, prefetch
 
 __all__ = ["BFLOAT16", "FLOAT16", "FLOAT32", "FLOAT64", "gather_rows", "gather_rows_of", "read_row"]
 
@@ -21,59 +18,17 @@ _READ_AHEAD = 8
 """Rows whose memory is requested in advance: a gather waits for memory, not for arithmetic."""
 
 
-def _loader(result: Any, bits: Any) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]
-    def load(typingctx: Any, where: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return builder.load(builder.inttoptr(arguments[0], bits.as_pointer()))
-
-        return result(types.intp), codegen
-
-    return load
-
-
-_load_float32 = _loader(types.float32, ir.FloatType())
-_load_float64 = _loader(types.float64, ir.DoubleType())
-_load_uint16 = _loader(types.uint16, ir.IntType(16))
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _as_float32(typingctx: Any, bits: Any) -> Any:
-    """Return the float32 with these bits."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.FloatType())
-
-    return types.float32(types.uint32), codegen
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _prefetch(typingctx: Any, where: Any) -> Any:
-    """Ask for the cache line at an address; never faults."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        int32 = ir.IntType(32)
-        pointer = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, int32, int32, int32])
-        name = "llvm.prefetch.p0"
-        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        builder.call(function, [pointer, *(ir.Constant(int32, value) for value in (0, 3, 1))])
-        return context.get_dummy_value()
-
-    return types.void(types.intp), codegen
-
-
 @kernel
 def _half(bits: Any) -> Any:
     """Return the float32 value of an IEEE half-precision number's 16 bits."""
-    wide = types.uint32(bits)
-    sign = (wide & types.uint32(0x8000)) << types.uint32(16)
-    rest = (wide & types.uint32(0x7FFF)) << types.uint32(13)
-    if rest >= types.uint32(0x0F800000):  # infinity and NaN keep the largest exponent
-        return _as_float32(types.uint32(sign | rest | types.uint32(0x70000000)))
+    wide = np.uint32(bits)
+    sign = (wide & np.uint32(0x8000)) << np.uint32(16)
+    rest = (wide & np.uint32(0x7FFF)) << np.uint32(13)
+    if rest >= np.uint32(0x0F800000):  # infinity and NaN keep the largest exponent
+        return as_float32(np.uint32(sign | rest | np.uint32(0x70000000)))
     # moving the exponent by a product is right for denormal halves too
-    return _as_float32(sign) + _as_float32(types.uint32(rest)) * types.float32(2.0**112) * (
-        types.float32(-1.0) if sign else types.float32(1.0)
+    return as_float32(sign) + as_float32(np.uint32(rest)) * np.float32(2.0**112) * (
+        np.float32(-1.0) if sign else np.float32(1.0)
     )
 
 
@@ -92,19 +47,19 @@ def read_row(where: int, column_stride: int, storage: int, width: int, row: Any)
     if storage == FLOAT32:
         if column_stride == 4:  # a loop of its own: this one is vectorised
             for d in range(width):
-                row[d] = _load_float32(where + 4 * d)
+                row[d] = load_float32(where + 4 * d)
         else:
             for d in range(width):
-                row[d] = _load_float32(where + column_stride * d)
+                row[d] = load_float32(where + column_stride * d)
     elif storage == FLOAT64:
         for d in range(width):
-            row[d] = _load_float64(where + column_stride * d)
+            row[d] = load_float64(where + column_stride * d)
     elif storage == BFLOAT16:
         for d in range(width):
-            row[d] = _as_float32(types.uint32(_load_uint16(where + column_stride * d)) << types.uint32(16))
+            row[d] = as_float32(np.uint32(load_uint16(where + column_stride * d)) << np.uint32(16))
     else:
         for d in range(width):
-            row[d] = _half(_load_uint16(where + column_stride * d))
+            row[d] = _half(load_uint16(where + column_stride * d))
     for d in range(width, row.shape[0]):
         row[d] = 0
 
@@ -129,7 +84,7 @@ def gather_rows_of(
         ahead = i + _READ_AHEAD
         if ahead < last:
             for offset in range(0, span, line):
-                _prefetch(addresses[ahead] + offset)
+                prefetch(addresses[ahead] + offset)
         read_row(addresses[i], column_stride, storage, width, rows[row + i - first])
 
 

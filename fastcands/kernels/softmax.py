@@ -186,7 +186,11 @@ def weight_gradients(
             for j in range(panels):
                 at = (b * panels + j) * lanes
                 scale_columns(
-                    tiles, address(tiles, at * block), padded, address(factors, at), address(sums, worker * block * (lanes // 2))
+                    tiles,
+                    address(tiles, at * block),
+                    padded,
+                    address(factors, at),
+                    address(sums, worker * block * (lanes // 2)),
                 )
             for r in range(padded):
                 total = sums[worker, r, 0]

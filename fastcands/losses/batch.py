@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from fastcands.kernels.gather import gather_rows
 from fastcands.kernels.label_logits import label_logits
 from fastcands.kernels.packing import pack_inputs
+from fastcands.kernels.shapes import panel_lanes, panels_for, whole_tiles
 from fastcands.losses.class_rows import Shards, as_biases, as_inputs, as_weights
 from fastcands.losses.workspace import scratch
-from fastcands.simd.target import ROWS, panel_width
 from fastcands.threads import get_num_threads
 from fastcands.validation import as_labels
 from fastcands.values import Gradients
@@ -46,7 +46,13 @@ class Batch(NamedTuple):
 
     @classmethod
     def of(
-        cls, weights: Any, biases: Any, labels: Any, inputs: Any, num_true: int | None = None, strategy: str = "mod"
+        cls,
+        weights: Any,
+        biases: Any,
+        labels: Any,
+        inputs: Any,
+        num_true: int | None = None,
+        strategy: str = "mod",
     ) -> Batch:
         """Check the arguments; float64 arithmetic when any of them is float64, else float32."""
         table = as_weights(weights, strategy)
@@ -60,15 +66,15 @@ class Batch(NamedTuple):
         if not array.flags.writeable:
             array = array.copy()
         width = given.shape[1]
-        return cls(table, bias, ids, array, given.dtype, (width + ROWS - 1) // ROWS * ROWS)
+        return cls(table, bias, ids, array, given.dtype, whole_tiles(width))
 
     def packed(self, by_feature: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the inputs in panels of examples and, when wanted, in panels of features."""
         examples, width = self.inputs.shape
         dtype = self.inputs.dtype
-        lanes = panel_width(dtype)
-        panels = (examples + lanes - 1) // lanes
-        feature_panels = (width + lanes - 1) // lanes if by_feature else 0
+        lanes = panel_lanes(dtype)
+        panels = panels_for(examples, dtype)
+        feature_panels = panels_for(width, dtype) if by_feature else 0
         first = scratch("by_example", (panels, self.depth, lanes), dtype)
         second = scratch("by_feature", (feature_panels, panels * lanes, lanes), dtype)
         pack_inputs(self.inputs, first, second, get_num_threads())

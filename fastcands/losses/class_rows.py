@@ -51,10 +51,10 @@ class Shards(NamedTuple):
         """Return where the row of each id starts in memory."""
         starts = [array.__array_interface__["data"][0] for array in self.arrays]
         if len(starts) == 1:
-            return ids * self.arrays[0].strides[0] + starts[0]
+            return np.asarray(ids * self.arrays[0].strides[0] + starts[0])
         shard, row = self.locate(ids)
         strides = np.array([array.strides[0] for array in self.arrays])
-        return np.array(starts)[shard] + row * strides[shard]
+        return np.asarray(np.array(starts)[shard] + row * strides[shard])
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -116,7 +116,9 @@ def _as_shards(value: Any, name: str, ndim: int, strategy: str) -> Shards:
         if array.dtype != arrays[0].dtype:
             raise TypeError(f"{part_name} must be {arrays[0].dtype} as {name}[0] is, got {array.dtype}")
         if array.shape[1:] != arrays[0].shape[1:]:
-            raise ValueError(f"{part_name} must have {arrays[0].shape[1]} columns as {name}[0] has, got {array.shape[1]}")
+            raise ValueError(
+                f"{part_name} must have {arrays[0].shape[1]} columns as {name}[0] has, got {array.shape[1]}"
+            )
     total, count = sum(map(len, arrays)), len(arrays)
     if total == 0 or 0 in arrays[0].shape[1:]:
         raise ValueError(f"{name} must have at least one row and one column, got shape {arrays[0].shape}")

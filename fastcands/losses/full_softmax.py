@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.kernels.full_softmax import CLASS_BLOCK, PANEL_GROUP, full_softmax_gradients, full_softmax_sums
+from fastcands.kernels.shapes import whole_tiles
 from fastcands.losses.batch import Batch, as_upstream, no_gradients
 from fastcands.losses.workspace import scratch
-from fastcands.simd.target import ROWS, panel_width
 from fastcands.threads import get_num_threads
 from fastcands.values import Gradients, RowGradient
 
@@ -33,7 +33,7 @@ class _Table:
         array = batch.weights.arrays[shard]
         dtype, threads = batch.inputs.dtype, get_num_threads()
         self.num_classes = len(array)
-        padded = (self.num_classes + ROWS - 1) // ROWS * ROWS
+        padded = whole_tiles(self.num_classes)
         self.offsets = scratch("offsets", (padded,), dtype)
         self.offsets[: self.num_classes] = _biases(batch, shard)
         self.offsets[self.num_classes :] = -np.inf

@@ -3,66 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.kernels.candidate_plan import plan_candidates
-from fastcands.kernels.softmax import add_label_rows, input_gradients, normalise, softmax_tiles, weight_gradients
+from fastcands.kernels.shapes import TILE_ROWS, panel_lanes, panels_for, whole_tiles
+from fastcands.kernels.softmax import (
+    add_label_rows,
+    input_gradients,
+    normalise,
+    softmax_tiles,
+    weight_gradients,
+)
 from fastcands.losses.batch import Batch, as_upstream, no_gradients
+from fastcands.losses.sampled_values import Sampler, as_sampled_values
 from fastcands.losses.workspace import scratch
-from fastcands.simd.target import ROWS, panel_width
 from fastcands.threads import get_num_threads
-from fastcands.validation import as_class_ids, as_size
+from fastcands.validation import as_size
 from fastcands.values import Gradients, SampledValues
 
-__all__ = ["Sampler", "SampledSoftmaxLoss", "sampled_softmax"]
-
-
-class Sampler(Protocol):
-    """What a sampled loss asks of a sampler."""
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes it draws from."""
-
-    def sample(self, labels: Any, num_sampled: int, *, unique: bool = True) -> SampledValues:
-        """Draw candidates and compute expected counts."""
-
-
-def _as_counts(counts: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    array = np.asarray(counts)
-    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
-        raise TypeError(f"{name} must be floating point, got {array.dtype}")
-    try:
-        array = np.broadcast_to(array.astype(np.float64, copy=False), shape)
-    except ValueError:
-        raise ValueError(f"{name} must have shape {shape}, got {array.shape}") from None
-    if array.size and not 0 < array.min() <= array.max() < np.inf:  # NaN fails the comparison too
-        first = int(np.flatnonzero(~((array > 0) & (array < np.inf)).reshape(-1))[0])
-        where = ", ".join(str(int(i)) for i in np.unravel_index(first, shape))
-        raise ValueError(f"{name} must be positive and finite, got {array.reshape(-1)[first]} at [{where}]")
-    return array
-
-
-def as_sampled_values(values: Any, labels: NDArray[np.int64], num_classes: int) -> SampledValues:
-    """Return candidates and float64 expected counts, checked against the labels and the table."""
-    try:
-        sampled, true_counts, sampled_counts = values
-    except (TypeError, ValueError):
-        raise TypeError(
-            "sampled_values must be (sampled_candidates, true_expected_count, sampled_expected_count), got "
-            f"{type(values).__name__}"
-        ) from None
-    ids = as_class_ids(sampled, "sampled_candidates", num_classes=num_classes, ndim=1)
-    if len(ids) == 0:
-        raise ValueError("sampled_candidates must have at least one candidate, got none")
-    return SampledValues(
-        ids,
-        _as_counts(true_counts, "true_expected_count", labels.shape),
-        _as_counts(sampled_counts, "sampled_expected_count", ids.shape),
-    )
+__all__ = ["SampledSoftmaxLoss", "sampled_softmax"]
 
 
 class _Plan(NamedTuple):
@@ -83,16 +45,16 @@ def _plan(batch: Batch, values: SampledValues) -> _Plan:
     n, s = len(labels), len(sampled)
     label_order = np.argsort(labels, kind="stable")
     # one allocation for all integer results
-    integers = np.empty(3 * s + 4 * n + 1 + ROWS, np.int64)
+    integers = np.empty(3 * s + 4 * n + 1 + TILE_ROWS, np.int64)
     classes, class_rows, ids, positions, starts, rows = np.split(
-        integers, np.cumsum([s, s + ROWS, s + n, n, n + 1])
+        integers, np.cumsum([s, s + TILE_ROWS, s + n, n, n + 1])
     )
     log_weights = np.empty(s)
     unique, groups, results = plan_candidates(
         sampled, np.argsort(sampled), np.log(values.sampled_expected_count), labels, label_order,
         classes, log_weights, class_rows, positions, starts, rows, ids,
     )  # fmt: skip
-    padded = (unique + ROWS - 1) // ROWS * ROWS
+    padded = whole_tiles(unique)
     offsets = np.full(padded, -np.inf, batch.inputs.dtype)
     offsets[:unique] = log_weights[:unique] + batch.bias_of(classes[:unique])
     class_rows[unique:padded] = results  # rows of padding go to a spare row behind the last
@@ -122,8 +84,8 @@ def sampled_softmax(
         return np.zeros(0, batch.given_dtype), None if upstream is None else no_gradients(batch)
 
     keep = upstream is not None
-    lanes, block = panel_width(dtype), _block_rows(len(plan.classes))
-    panels, blocks = (examples + lanes - 1) // lanes, (len(plan.classes) + block - 1) // block
+    lanes, block = panel_lanes(dtype), _block_rows(len(plan.classes))
+    panels, blocks = panels_for(examples, dtype), (len(plan.classes) + block - 1) // block
     hits = np.full((panels * lanes, num_true if remove_accidental_hits else 0), -1, np.int32)
     if remove_accidental_hits:
         hits[:examples] = plan.label_positions.reshape(examples, num_true)

@@ -170,7 +170,9 @@ def scale_columns(typingctx: Any, like: Any, tile: Any, rows: Any, factors: Any,
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def probability_columns(typingctx: Any, like: Any, tile: Any, rows: Any, reference: Any, factors: Any, row_sums: Any) -> Any:
+def probability_columns(
+    typingctx: Any, like: Any, tile: Any, rows: Any, reference: Any, factors: Any, row_sums: Any
+) -> Any:
     """``tile = exp(tile - reference) * factors; row_sums += the rows' sums``, lane by lane.
 
     IN

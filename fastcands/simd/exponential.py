@@ -1,6 +1,6 @@
 """exp of a vector, for the arguments a softmax has: at most a little above zero.
 
-x = n ln 2 + r with \\|r\\| <= ln(2) / 2; e^x = 2^n e^r. n comes from adding and subtracting 1.5 * 2^(mantissa bits),
+x = n ln 2 + r with r within ln(2) / 2 of zero; e^x = 2^n e^r. n comes from adding and subtracting 1.5 * 2^(mantissa bits),
 which rounds to an integer and leaves it in the low bits, so no instruction of a particular processor is needed.
 e^r is its Taylor polynomial, of a degree whose remainder is below half a unit in the last place
 (7 for float32: 0.35^8 / 8! = 5e-9; 13 for float64: 0.35^14 / 14! = 5e-18).
@@ -25,7 +25,10 @@ class _Format(NamedTuple):
     """ln 2 with its low bits zero, so that n times it is exact."""
 
 
-_FORMATS = {4: _Format(23, 7, -87.33654, 0.693359375), 8: _Format(52, 13, -708.3964185322641, 0.6931471803691238)}
+_FORMATS = {
+    4: _Format(23, 7, -87.33654, 0.693359375),
+    8: _Format(52, 13, -708.3964185322641, 0.6931471803691238),
+}
 _LN2_LOW = {4: math.log(2) - 0.693359375, 8: 1.9082149292705877e-10}
 
 LOWEST = -1e38

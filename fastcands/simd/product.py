@@ -40,7 +40,14 @@ _INTP = types.intp
 
 
 def _accumulate(
-    lanes: Lanes, factors: Any, row_stride: Any, k_stride: Any, panel: Any, depth: Any, pieces: Any, piece_stride: Any
+    lanes: Lanes,
+    factors: Any,
+    row_stride: Any,
+    k_stride: Any,
+    panel: Any,
+    depth: Any,
+    pieces: Any,
+    piece_stride: Any,
 ) -> list[list[Any]]:
     """Emit the loops over k; return the sums, ROWS lists of two vectors. Strides in bytes, int or LLVM value.
 

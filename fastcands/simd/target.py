@@ -22,9 +22,8 @@ from typing import NamedTuple
 
 import llvmlite.binding as llvm
 import numba
-import numpy as np
 
-__all__ = ["ROWS", "VECTOR_BYTES", "panel_width"]
+__all__ = ["ROWS", "VECTOR_BYTES"]
 
 
 class Target(NamedTuple):
@@ -36,8 +35,26 @@ class Target(NamedTuple):
 
 _BY_NAME = {"avx512": Target(64, 8), "avx": Target(32, 4), "neon": Target(16, 8)}
 _BASELINE = Target(16, 4)
-_AVX_NAMES = ("sandybridge", "ivybridge", "haswell", "broadwell", "skylake", "znver1", "znver2", "znver3", "alderlake")
-_AVX512_NAMES = ("skylake-avx512", "cascadelake", "icelake", "sapphirerapids", "emeraldrapids", "znver4", "znver5")
+_AVX_NAMES = (
+    "sandybridge",
+    "ivybridge",
+    "haswell",
+    "broadwell",
+    "skylake",
+    "znver1",
+    "znver2",
+    "znver3",
+    "alderlake",
+)
+_AVX512_NAMES = (
+    "skylake-avx512",
+    "cascadelake",
+    "icelake",
+    "sapphirerapids",
+    "emeraldrapids",
+    "znver4",
+    "znver5",
+)
 
 
 def _choose() -> Target:
@@ -61,8 +78,3 @@ def _choose() -> Target:
 
 
 VECTOR_BYTES, ROWS = _choose()
-
-
-def panel_width(dtype: np.typing.DTypeLike) -> int:
-    """Return how many numbers of `dtype` a panel (two vectors) holds."""
-    return 2 * VECTOR_BYTES // np.dtype(dtype).itemsize

@@ -1,0 +1,58 @@
+"""Where candidates come from, and the checks of candidates a caller brings."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.validation import as_class_ids
+from fastcands.values import SampledValues
+
+__all__ = ["Sampler", "as_sampled_values"]
+
+
+class Sampler(Protocol):
+    """What a sampled loss asks of a sampler."""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes it draws from."""
+
+    def sample(self, labels: Any, num_sampled: int, *, unique: bool = True) -> SampledValues:
+        """Draw candidates and compute expected counts."""
+
+
+def _as_counts(counts: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    array = np.asarray(counts)
+    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
+        raise TypeError(f"{name} must be floating point, got {array.dtype}")
+    try:
+        array = np.broadcast_to(array.astype(np.float64, copy=False), shape)
+    except ValueError:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}") from None
+    if array.size and not 0 < array.min() <= array.max() < np.inf:  # NaN fails the comparison too
+        first = int(np.flatnonzero(~((array > 0) & (array < np.inf)).reshape(-1))[0])
+        where = ", ".join(str(int(i)) for i in np.unravel_index(first, shape))
+        raise ValueError(f"{name} must be positive and finite, got {array.reshape(-1)[first]} at [{where}]")
+    return array
+
+
+def as_sampled_values(values: Any, labels: NDArray[np.int64], num_classes: int) -> SampledValues:
+    """Return candidates and float64 expected counts, checked against the labels and the table."""
+    try:
+        sampled, true_counts, sampled_counts = values
+    except (TypeError, ValueError):
+        raise TypeError(
+            "sampled_values must be (sampled_candidates, true_expected_count, sampled_expected_count), got "
+            f"{type(values).__name__}"
+        ) from None
+    ids = as_class_ids(sampled, "sampled_candidates", num_classes=num_classes, ndim=1)
+    if len(ids) == 0:
+        raise ValueError("sampled_candidates must have at least one candidate, got none")
+    return SampledValues(
+        ids,
+        _as_counts(true_counts, "true_expected_count", labels.shape),
+        _as_counts(sampled_counts, "sampled_expected_count", ids.shape),
+    )
