@@ -1,0 +1,275 @@
+"""The losses against live TensorFlow: values and every gradient, over random configurations.
+
+TensorFlow and the float64 oracle are compared first, so the oracle is known to compute TensorFlow's function; our
+float32 results are then held to the error that plain float32 NumPy makes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import fastcands as fc
+from fastcands import reference
+
+BLOCKS, BLOCK = 10, 100
+_fresh_seeds = itertools.count(1000)  # a seed not used before starts a stream in TensorFlow and here
+
+
+@dataclass
+class Configuration:
+    """One random problem: shapes, options, arrays."""
+
+    weights: Any
+    biases: Any
+    labels: Any
+    inputs: Any
+    num_sampled: int
+    sampled_values: Any
+    remove_accidental_hits: bool
+    upstream: Any
+    weight_shards: int
+    bias_shards: int
+    strategy: str
+
+    def __str__(self) -> str:
+        (v, d), (b, t) = self.weights.shape, self.labels.shape
+        return (
+            f"V={v} D={d} B={b} T={t} S={self.num_sampled} hits removed: {self.remove_accidental_hits}, counts "
+            f"{np.shape(self.sampled_values[1])}, upstream: {self.upstream is not None}, shards "
+            f"{self.weight_shards}/{self.bias_shards} {self.strategy}"
+        )
+
+
+def configurations(seed: int, count: int) -> Iterator[Configuration]:
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        b = int(rng.choice([0, 1, 2, 3, 5, 7, 17, 31, 32, 33, 67]))
+        d = int(rng.choice([1, 2, 3, 5, 8, 16, 17, 31, 33, 64, 100, 129]))
+        t = int(rng.integers(1, 6))
+        s = int(rng.choice([1, 2, 3, 7, 16, 31, 32, 65, 101]))
+        v = s + int(rng.choice([0, 1, 13, 200]))
+        removed = bool(rng.integers(2))
+        # TensorFlow takes one copy only of a repeated candidate for a hit: with removal they are distinct
+        sampled = rng.permutation(v)[:s] if removed else rng.integers(0, v, s)
+        labels = rng.choice([rng.integers(0, v, (b, t)), rng.integers(0, min(v, 4), (b, t))])
+        counts = rng.uniform(0.05, 2, (b, 1 if rng.integers(2) else t)), rng.uniform(0.05, 2, s)
+        shards = rng.integers(1, min(7, v) + 1, 2)
+        if rng.integers(2):
+            shards[:] = 1
+        yield Configuration(
+            weights=rng.normal(size=(v, d)).astype(np.float32) * np.float32(d**-0.5),
+            biases=rng.normal(size=v).astype(np.float32),
+            labels=labels,
+            inputs=rng.normal(size=(b, d)).astype(np.float32) * 2,
+            num_sampled=s,
+            sampled_values=(sampled, *(part.astype(np.float32) for part in counts)),
+            remove_accidental_hits=removed,
+            upstream=rng.normal(size=b).astype(np.float32) if rng.integers(2) else None,
+            weight_shards=int(shards[0]),
+            bias_shards=int(shards[1]),
+            strategy=str(rng.choice(["mod", "div"])),
+        )
+
+
+def tables(case: Configuration) -> tuple[Any, Any]:
+    """Return weights and biases as the functions take them: an array, or a list of shards."""
+    weights, biases = (
+        part if number == 1 else reference.to_shards(part, number, case.strategy)
+        for part, number in ((case.weights, case.weight_shards), (case.biases, case.bias_shards))
+    )
+    return weights, biases
+
+
+def dense_from_tensorflow(gradient: Any, number: int, strategy: str) -> Any:
+    """Sum the slices of a gradient, and put its shards together."""
+    parts = [np.asarray(tf.convert_to_tensor(part)) for part in (gradient if number > 1 else [gradient])]
+    return reference.from_shards(parts, strategy) if number > 1 else parts[0]
+
+
+def dense_from_ours(gradient: Any, number: int, strategy: str) -> Any:
+    if number == 1:
+        return gradient.to_dense()
+    assert isinstance(gradient, list)
+    assert len(gradient) == number
+    return reference.from_shards([part.to_dense() for part in gradient], strategy)
+
+
+def tensorflow_result(function: Any, case: Configuration, **arguments: Any) -> reference.Result:
+    weights, biases = tf.nest.map_structure(tf.constant, tables(case))
+    inputs = tf.constant(case.inputs)
+    with tf.GradientTape() as tape:
+        tape.watch([weights, biases, inputs])
+        loss = function(weights=weights, biases=biases, inputs=inputs, **arguments)
+    d_inputs, d_weights, d_biases = tape.gradient(
+        loss, [inputs, weights, biases], None if case.upstream is None else tf.constant(case.upstream)
+    )
+    return reference.Result(
+        np.asarray(loss),
+        np.asarray(d_inputs),
+        dense_from_tensorflow(d_weights, case.weight_shards, case.strategy),
+        dense_from_tensorflow(d_biases, case.bias_shards, case.strategy),
+    )
+
+
+def our_result(function: Any, case: Configuration, **arguments: Any) -> reference.Result:
+    weights, biases = tables(case)
+    loss, gradients = function(weights, biases, case.labels, case.inputs, **arguments, upstream=case.upstream)
+    assert loss.dtype == gradients.inputs.dtype == np.float32
+    return reference.Result(
+        loss,
+        gradients.inputs,
+        dense_from_ours(gradients.weights, case.weight_shards, case.strategy),
+        dense_from_ours(gradients.biases, case.bias_shards, case.strategy),
+    )
+
+
+def sampling_arguments(case: Configuration) -> dict[str, Any]:
+    return {
+        "num_sampled": case.num_sampled,
+        "num_classes": len(case.weights),
+        "num_true": case.labels.shape[1],
+        "sampled_values": case.sampled_values,
+        "remove_accidental_hits": case.remove_accidental_hits,
+        "partition_strategy": case.strategy,
+    }
+
+
+def terms(case: Configuration) -> list[float]:
+    """Return the size of what is summed for the loss and each gradient, where the sums cancel.
+
+    One term each; for the biases all, since there probabilities and targets cancel class by class.
+    """
+    upstream = np.ones(len(case.inputs)) if case.upstream is None else np.abs(case.upstream)
+    largest = float(upstream.max(initial=0))
+    return [
+        1.0,
+        largest * float(np.abs(case.weights).max()),
+        largest * float(np.abs(case.inputs).max(initial=0)),
+        float(upstream.sum()),
+    ]
+
+
+def check_oracle(case: Configuration, tensorflows: Any, exact: Any) -> None:
+    """Require that the oracle computes TensorFlow's function: any other would be off by far more."""
+    for name, theirs, double in zip(reference.Result._fields, tensorflows, exact, strict=True):
+        scale = max(1.0, np.abs(double).max(initial=0))
+        np.testing.assert_allclose(theirs, double, rtol=0, atol=2e-5 * scale, err_msg=f"{name} of {case}")
+
+
+def check(judge: Any, case: Configuration, tensorflows: Any, ours: Any, plain: Any, exact: Any) -> None:
+    check_oracle(case, tensorflows, exact)
+    for name, our, single, double, term in zip(reference.Result._fields, ours, plain, exact, terms(case), strict=True):
+        judge(our, single, double, term, f"{name} of {case}")
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_sampled_softmax(block: int, judge: Any) -> None:
+    for case in configurations(block, BLOCK):
+        arguments = sampling_arguments(case)
+        theirs = tensorflow_result(
+            tf.compat.v1.nn.sampled_softmax_loss,
+            case,
+            labels=tf.constant(case.labels),
+            **arguments | {"sampled_values": [tf.constant(part) for part in case.sampled_values]},
+        )
+        ours = our_result(fc.nn.sampled_softmax_loss_and_grad, case, **arguments)
+        weights, biases = tables(case)
+        value = fc.nn.sampled_softmax_loss(weights, biases, case.labels, case.inputs, **arguments)
+        np.testing.assert_array_equal(value, ours.loss, err_msg=str(case))
+        plain, exact = (
+            reference.sampled_softmax(
+                case.weights,
+                case.biases,
+                case.labels,
+                case.inputs,
+                case.sampled_values,
+                remove_accidental_hits=case.remove_accidental_hits,
+                upstream=case.upstream,
+                dtype=dtype,
+            )
+            for dtype in (np.float32, np.float64)
+        )
+        check(judge, case, theirs, ours, plain, exact)
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_full_softmax(block: int, judge: Any) -> None:
+    """The exact loss as TensorFlow's documentation writes it: dense logits, dense targets."""
+
+    def dense(weights: Any, biases: Any, labels: Any, inputs: Any) -> Any:
+        ids = np.arange(sum(len(part) for part in weights) if isinstance(weights, list) else len(weights))
+        w, b = (
+            tf.nn.embedding_lookup(part, ids)
+            if not isinstance(part, list)
+            else tf.compat.v1.nn.embedding_lookup(part, ids, partition_strategy=case.strategy)
+            for part in (weights, biases)
+        )
+        targets = tf.reduce_mean(tf.one_hot(labels, len(ids)), axis=1)
+        return tf.nn.softmax_cross_entropy_with_logits(targets, tf.matmul(inputs, w, transpose_b=True) + b)
+
+    for case in configurations(1000 + block, BLOCK):
+        theirs = tensorflow_result(dense, case, labels=case.labels)
+        ours = our_result(
+            fc.nn.full_softmax_loss_and_grad,
+            case,
+            num_true=case.labels.shape[1],
+            partition_strategy=case.strategy,
+        )
+        plain, exact = (
+            reference.full_softmax(
+                case.weights, case.biases, case.labels, case.inputs, upstream=case.upstream, dtype=dtype
+            )
+            for dtype in (np.float32, np.float64)
+        )
+        check(judge, case, theirs, ours, plain, exact)
+
+
+@pytest.mark.parametrize("num_true", [1, 3])
+@pytest.mark.parametrize("removed", [True, False])
+def test_default_sampler_draws_the_same_stream(num_true: int, removed: bool) -> None:
+    """Successive calls with one seed have the same candidates as TensorFlow's, so the same losses."""
+    rng = np.random.default_rng(num_true)
+    for v, s in ((50, 25), (1000, 64), (5000, 333)):  # above V / 2 the draws need not be TensorFlow's
+        weights, biases = rng.normal(size=(v, 16)).astype(np.float32), rng.normal(size=v).astype(np.float32)
+        seed, losses = next(_fresh_seeds), []
+        for _ in range(3):
+            labels, inputs = rng.integers(0, v, (9, num_true)), rng.normal(size=(9, 16)).astype(np.float32)
+            arguments = {
+                "num_sampled": s,
+                "num_classes": v,
+                "num_true": num_true,
+                "remove_accidental_hits": removed,
+                "seed": seed,
+            }
+            theirs = tf.nn.sampled_softmax_loss(weights, biases, labels, inputs, **arguments)
+            ours = fc.nn.sampled_softmax_loss(weights, biases, labels, inputs, **arguments)
+            np.testing.assert_allclose(ours, theirs, rtol=2e-5)
+            losses.append(ours)
+        assert not np.allclose(losses[0], losses[1], rtol=1e-2)
+
+
+def test_oracle_of_nce_is_tensorflows() -> None:
+    for case in configurations(77, 50):
+        theirs = tensorflow_result(
+            tf.compat.v1.nn.nce_loss,
+            case,
+            labels=tf.constant(case.labels),
+            **sampling_arguments(case) | {"sampled_values": [tf.constant(part) for part in case.sampled_values]},
+        )
+        exact = reference.sampled_logistic(
+            case.weights,
+            case.biases,
+            case.labels,
+            case.inputs,
+            case.sampled_values,
+            remove_accidental_hits=case.remove_accidental_hits,
+            upstream=case.upstream,
+        )
+        check_oracle(case, theirs, exact)

@@ -1,0 +1,122 @@
+"""The cache of kernels: used again when nothing changed, renewed when any file of theirs did."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastcands.jit import kernel, parallel_kernel, prange
+
+PACKAGE = Path(__file__).parents[1] / "fastcands"
+
+CALLER = """
+from fastcands.jit import kernel
+from fastcands.kernels.callee import callee
+
+
+@kernel
+def caller(x):
+    return callee(x) + 1
+"""
+CALLEE = """
+from fastcands.jit import kernel
+
+
+@kernel
+def callee(x):
+    return x * {factor}
+"""
+RUN = """
+from fastcands.kernels.caller import caller
+print(caller(10), sum(caller.stats.cache_hits.values()), sum(caller.stats.cache_misses.values()))
+"""
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Return a folder that holds a copy of the package with two more kernels, one calling the other."""
+    shutil.copytree(PACKAGE, tmp_path / "fastcands", ignore=shutil.ignore_patterns("__pycache__"))
+    kernels = tmp_path / "fastcands" / "kernels"
+    (kernels / "caller.py").write_text(CALLER)
+    (kernels / "callee.py").write_text(CALLEE.format(factor=2))
+    return tmp_path
+
+
+def run(folder: Path, cache: Path | None = None, *, program: str = RUN) -> list[int]:
+    """Call the kernel in a new process: its result, how often the cache had it, how often not."""
+    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
+    if cache:
+        environment["NUMBA_CACHE_DIR"] = str(cache)
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        env=environment | {"PYTHONPATH": str(folder)},
+    )
+    return [int(word) for word in result.stdout.split()]
+
+
+def test_a_cached_kernel_notices_an_edit_of_another_kernels_file(copy: Path) -> None:
+    kernels = copy / "fastcands" / "kernels"
+    assert run(copy) == [21, 0, 1]
+    os.utime(kernels / "caller.py", (1, 1))  # touched, not edited
+    assert run(copy) == [21, 1, 0]
+    (kernels / "callee.py").write_text(CALLEE.format(factor=3))
+    assert run(copy) == [31, 0, 1]
+    assert run(copy) == [31, 1, 0]
+
+
+def test_a_kernel_outside_the_package_follows_its_own_file(copy: Path) -> None:
+    """Numba's key holds a function's bytecode but not its constants: only the stamp tells 2 from 5."""
+    outside = copy / "outside.py"
+    program = RUN.replace("fastcands.kernels.caller", "outside")
+    outside.write_text(CALLER)
+    assert run(copy, copy / "cache", program=program) == [21, 0, 1]
+    assert run(copy, copy / "cache", program=program) == [21, 1, 0]
+    outside.write_text(CALLER.replace("+ 1", "+ 5"))
+    assert run(copy, copy / "cache", program=program) == [25, 0, 1]
+
+
+def test_division_by_zero_gives_what_numpy_gives() -> None:
+    @kernel
+    def divide(a, b):  # type: ignore[no-untyped-def]
+        return a / b
+
+    assert divide(1.0, 0.0) == np.inf
+    assert np.isnan(divide(0.0, 0.0))
+
+
+def test_fastmath_is_off_unless_asked_for() -> None:
+    @kernel
+    def exact(x, big):  # type: ignore[no-untyped-def]
+        return (x + big) - big
+
+    @kernel(fastmath=frozenset({"reassoc", "nsz"}))
+    def loose(x, big):  # type: ignore[no-untyped-def]
+        return (x + big) - big
+
+    assert exact(0.3, 1e16) != 0.3
+    assert loose(0.3, 1e16) == 0.3
+
+
+def test_parallel_kernel_runs_its_loop_over_workers() -> None:
+    @parallel_kernel
+    def squares(out, num_threads):  # type: ignore[no-untyped-def]
+        for worker in prange(num_threads):
+            for i in range(worker, len(out), num_threads):
+                out[i] = i * i
+
+    for num_threads in (1, 2, 5):
+        out = np.zeros(17)
+        squares(out, num_threads)
+        assert out.tolist() == [i * i for i in range(17)]
+    assert squares.__name__ == "squares"
+    assert squares.dispatcher.targetoptions["parallel"]
