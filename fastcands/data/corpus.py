@@ -1,0 +1,316 @@
+"""Corpora: which files hold the text, and how their text is read.
+
+Text is read as a stream, a piece at a time; what had to be repaired on the way is counted in a `ReadReport`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gzip
+import hashlib
+import io
+import os
+import re
+import sysconfig
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, cast
+
+__all__ = ["Corpus", "ReadReport", "find_text_files", "read_text", "standard_library"]
+
+_PIECE = 1 << 20  # characters read at once
+_LONGEST_PIECE = 1 << 24  # a piece without white space is cut here, wherever that is
+_SNIFFED = 8192  # bytes looked at to tell text from binary data
+
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+
+_NOT_PYTHONS_OWN = frozenset({"site-packages", "dist-packages", "__pycache__"})
+_MADE_BY_THE_BUILD = ("config-", "_sysconfigdata")  # differ from machine to machine
+_HELD_OUT_SHARE = 0.02  # of the files of the standard library, for valid and for test each
+
+
+@dataclasses.dataclass
+class ReadReport:
+    """What reading some files came to.
+
+    Attributes
+    ----------
+    files : int
+        Files read.
+    characters : int
+        Characters read.
+    undecodable_bytes : int
+        Bytes that were no UTF-8, each replaced by U+FFFD.
+    undecodable_files : int
+        Files with such bytes.
+    """
+
+    files: int = 0
+    characters: int = 0
+    undecodable_bytes: int = 0
+    undecodable_files: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """The files of a corpus, split for training.
+
+    Attributes
+    ----------
+    train, valid, test : tuple of Path
+        Text files in the order they are read. When `valid` or `test` is empty, ``prepare_corpus`` holds out
+        the end of the training text in its place.
+    """
+
+    train: tuple[Path, ...]
+    valid: tuple[Path, ...]
+    test: tuple[Path, ...]
+
+    @classmethod
+    def from_paths(
+        cls,
+        train: Iterable[str | os.PathLike[str]],
+        valid: Iterable[str | os.PathLike[str]] = (),
+        test: Iterable[str | os.PathLike[str]] = (),
+    ) -> Corpus:
+        """Find the files of each part; a file of `valid` or `test` is left out of `train`.
+
+        Parameters
+        ----------
+        train, valid, test : iterable of paths
+            Files and folders, as `find_text_files` takes them.
+
+        Returns
+        -------
+        Corpus
+            The files found.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            As `find_text_files`; also when no training file is left beside `valid` and `test`.
+        """
+        train, valid, test = list(train), list(valid), list(test)
+        if not train:
+            raise ValueError("train must name at least one file or folder")
+        parts = [find_text_files(paths) if paths else [] for paths in (train, valid, test)]
+        held_out = {path.resolve() for path in parts[1] + parts[2]}
+        kept = tuple(path for path in parts[0] if path.resolve() not in held_out)
+        if not kept:
+            raise ValueError("train holds no file that is not in valid or test too")
+        return cls(kept, tuple(parts[1]), tuple(parts[2]))
+
+
+@contextlib.contextmanager
+def _clear_gzip_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path}: damaged gzip file ({error})") from None
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.suffix.lower() == ".gz":
+        return cast("IO[bytes]", gzip.open(path))
+    return path.open("rb")
+
+
+def _first_bytes(path: Path) -> bytes:
+    with _clear_gzip_errors(path), _open(path) as file:
+        return file.read(_SNIFFED)
+
+
+def _walk(folder: Path, without: frozenset[str] = frozenset()) -> list[Path]:
+    """List the files below `folder`, sorted by relative path; hidden files and folders are left out.
+
+    `without` names folders to pass over, wherever they are.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    found = []
+    for parent, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in without]
+        found += [Path(parent, name) for name in files if not name.startswith(".")]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _is_text(path: Path) -> bool:
+    if not path.is_file():  # a broken link, a pipe
+        return False
+    first = _first_bytes(path)
+    return bool(first) and b"\0" not in first
+
+
+def find_text_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """List the text files of a mix of files and folders, each file once.
+
+    A folder stands for all text files below it, sorted by relative path; hidden files and empty or binary
+    ones (a zero byte among the first 8192 bytes) are passed over there. Files whose name ends in ``.gz`` are
+    read unpacked.
+
+    Parameters
+    ----------
+    paths : iterable of str or path
+        Files and folders, in the order they shall be read.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a path does not exist.
+    ValueError
+        If a file named in `paths` is empty or binary, a gzip file is damaged, a folder holds no text file,
+        or `paths` is empty.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for name in ("b.txt", "a.txt"):
+    ...     _ = (folder / name).write_text("some words")
+    >>> [path.name for path in find_text_files([folder])]
+    ['a.txt', 'b.txt']
+    """
+    found: dict[Path, Path] = {}
+    any_path = False
+    for given in paths:
+        any_path = True
+        path = Path(given)
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file or folder")
+        if path.is_dir():
+            files = [file for file in _walk(path) if _is_text(file)]
+            if not files:
+                raise ValueError(f"{path}: no text file in this folder")
+        else:
+            # a pipe can be read only once, so it is taken on trust
+            first = _first_bytes(path) if path.is_file() else b"?"
+            if not first:
+                raise ValueError(f"{path}: the file is empty")
+            if b"\0" in first:
+                raise ValueError(f"{path}: not a text file in UTF-8 (it holds zero bytes)")
+            files = [path]
+        for file in files:
+            found.setdefault(file.resolve(), file)
+    if not any_path:
+        raise ValueError("paths must name at least one file or folder")
+    return list(found.values())
+
+
+def read_text(path: str | os.PathLike[str], report: ReadReport) -> Iterator[str]:
+    r"""Read the text of a file in pieces of about a million characters, cut at white space.
+
+    The text is taken as UTF-8, with or without a byte order mark; any line ends become ``\n``. Joined, the
+    pieces are the text. A piece is cut elsewhere only when 16 million characters hold no white space.
+
+    Parameters
+    ----------
+    path : str or path
+        The file; unpacked when its name ends in ``.gz``.
+    report : ReadReport
+        Gets the counts of this file added, when the file has been read to its end.
+
+    Yields
+    ------
+    str
+        The next piece, never empty.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If a gzip file is damaged.
+    """
+    path = Path(path)
+    characters = undecodable = 0
+    # each undecodable byte becomes a lone surrogate, which valid UTF-8 never gives: so they can be counted
+    with (
+        _clear_gzip_errors(path),
+        _open(path) as binary,
+        io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape") as file,
+    ):
+        rest = ""
+        while fresh := file.read(_PIECE):
+            characters += len(fresh)
+            if not fresh.isascii():
+                fresh, replaced = _UNDECODABLE.subn("\N{REPLACEMENT CHARACTER}", fresh)
+                undecodable += replaced
+            rest += fresh
+            cut = rest.rfind("\n") + 1 or _after_last_space(rest)
+            if not cut and len(rest) >= _LONGEST_PIECE:
+                cut = len(rest)
+            if cut:
+                yield rest[:cut]
+                rest = rest[cut:]
+        if rest:
+            yield rest
+    report.files += 1
+    report.characters += characters
+    report.undecodable_bytes += undecodable
+    report.undecodable_files += undecodable > 0
+
+
+def _after_last_space(text: str) -> int:
+    """Return the position after the last white space of `text`, 0 when it has none."""
+    if text[-1:].isspace():
+        return len(text)
+    before_and_last_word = text.rsplit(None, 1)
+    return len(text) - len(before_and_last_word[-1]) if len(before_and_last_word) == 2 else 0
+
+
+def standard_library(root: str | os.PathLike[str] | None = None) -> Corpus:
+    """Return the source of the running Python's standard library as a corpus, split by file.
+
+    All ``.py`` files are taken, tests included; installed packages and the files that describe the machine
+    Python was built on are not. A file's part depends only on the SHA-256 of its relative path with ``/``
+    between the names: those with the lowest 2 % of the values are for validation, the highest 2 % for testing.
+    So the corpus of one version of Python is the same everywhere.
+
+    Parameters
+    ----------
+    root : str or path, optional
+        The library's folder; by default that of the running Python.
+
+    Returns
+    -------
+    Corpus
+        Its files, each part sorted by relative path.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist.
+    ValueError
+        If the folder lacks source files for one of the parts, as when the library lies in a zip file.
+
+    Examples
+    --------
+    >>> corpus = standard_library()
+    >>> len(corpus.train) > 20 * len(corpus.valid) > 0
+    True
+    """
+    folder = Path(sysconfig.get_path("stdlib") if root is None else root)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder, where the standard library's source was expected")
+    parts: tuple[list[Path], list[Path], list[Path]] = ([], [], [])
+    for path in _walk(folder, without=_NOT_PYTHONS_OWN):
+        relative = path.relative_to(folder)
+        if path.suffix != ".py" or relative.parts[0].startswith(_MADE_BY_THE_BUILD) or not path.is_file():
+            continue
+        if not path.stat().st_size:
+            continue
+        digest = hashlib.sha256(relative.as_posix().encode()).digest()
+        position = int.from_bytes(digest[:8], "big") / 2**64
+        parts[1 if position < _HELD_OUT_SHARE else 2 if position >= 1 - _HELD_OUT_SHARE else 0].append(path)
+    if not all(parts):
+        raise ValueError(f"{folder}: too few Python source files for a corpus; name text files instead")
+    return Corpus(*map(tuple, parts))

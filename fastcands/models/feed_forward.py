@@ -1,0 +1,243 @@
+"""The layers of the n-gram model before its class table: forward and backward pass, written by hand.
+
+In panels of rows, so that several threads share the work and the bits do not depend on them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+import fastcands as fc
+from fastcands.models.panels import Panels
+
+__all__ = ["Activations", "FeedForward", "LayerGradients"]
+
+Array = NDArray[Any]
+
+_EMBEDDING_SCALE = 0.1
+
+
+class Activations(NamedTuple):
+    """What the forward pass leaves for the backward pass.
+
+    Attributes
+    ----------
+    contexts : integer array, shape (B, n)
+        Ids of the preceding words, the oldest first.
+    inputs : array, shape (B, n * E)
+        Their embeddings side by side.
+    hidden : array, shape (B, H)
+        The tanh layer.
+    features : array, shape (B, D)
+        What the class table gets.
+    """
+
+    contexts: Array
+    inputs: Array
+    hidden: Array
+    features: Array
+
+
+class LayerGradients(NamedTuple):
+    """Gradients of the layers' parameters, by the parameters' names.
+
+    Attributes
+    ----------
+    embedding : RowGradient of (V, E)
+        Only of the words in the contexts.
+    hidden_weights : array, shape (n * E, H)
+        Of the hidden layer.
+    hidden_biases : array, shape (H,)
+        The same.
+    feature_weights : array, shape (H, D)
+        Of the linear layer after it.
+    feature_biases : array, shape (D,)
+        The same.
+    """
+
+    embedding: fc.RowGradient
+    hidden_weights: Array
+    hidden_biases: Array
+    feature_weights: Array
+    feature_biases: Array
+
+
+class FeedForward:
+    """Embeddings of n words side by side, a tanh layer, a linear layer.
+
+    For the context ``w1 … wn``, with `C` the embedding::
+
+        inputs = C[w1] | C[w2] | … | C[wn]
+        hidden = tanh(inputs @ A + a)
+        features = hidden @ F + f
+
+    Parameters
+    ----------
+    vocab_size, context, embedding_dim, hidden_dim, feature_dim : int
+        V, n, E, H and D, each at least 1.
+    dtype : {'float32', 'float64'}, default 'float32'
+        Of all parameters.
+    seed : None, int or numpy.random.SeedSequence, default 0
+        Of the initial parameters.
+
+    Attributes
+    ----------
+    parameters : dict of str to array
+        C, A, a, F and f as ``embedding``, ``hidden_weights``, ``hidden_biases``, ``feature_weights`` and
+        ``feature_biases``.
+    context : int
+        n.
+
+    Raises
+    ------
+    TypeError
+        If a size is not an integer.
+    ValueError
+        If a size is below 1.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        *,
+        context: int,
+        embedding_dim: int,
+        hidden_dim: int,
+        feature_dim: int,
+        dtype: DTypeLike = "float32",
+        seed: Any = 0,
+    ) -> None:
+        sizes = {"vocab_size": vocab_size, "context": context, "embedding_dim": embedding_dim}
+        for name, size in {**sizes, "hidden_dim": hidden_dim, "feature_dim": feature_dim}.items():
+            if isinstance(size, bool) or not isinstance(size, int | np.integer):
+                raise TypeError(f"{name} must be an integer, got {type(size).__name__}")
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
+        generator = np.random.default_rng(seed)
+        kind = np.dtype(dtype)
+
+        def normal(shape: tuple[int, int], scale: float) -> Array:
+            values = generator.standard_normal(shape, np.float64 if kind == np.float64 else np.float32)
+            values *= values.dtype.type(scale)
+            return values
+
+        fan_in = context * embedding_dim
+        self.context = context
+        self.parameters: dict[str, Array] = {
+            "embedding": normal((vocab_size, embedding_dim), _EMBEDDING_SCALE),
+            # a scale at which the sums before tanh have a variance of one
+            "hidden_weights": normal((fan_in, hidden_dim), 1 / (_EMBEDDING_SCALE * math.sqrt(fan_in))),
+            "hidden_biases": np.zeros(hidden_dim, kind),
+            "feature_weights": normal((hidden_dim, feature_dim), 1 / math.sqrt(hidden_dim)),
+            "feature_biases": np.zeros(feature_dim, kind),
+        }
+        self._panels = Panels()
+
+    def _check_contexts(self, contexts: Any) -> Array:
+        array = np.asarray(contexts)
+        if array.dtype.kind not in "iu":
+            raise TypeError(f"contexts must be integers, got {array.dtype}")
+        if array.ndim != 2 or array.shape[1] != self.context:
+            raise ValueError(f"contexts must have shape (B, {self.context}), got {array.shape}")
+        num_words = len(self.parameters["embedding"])
+        if array.size:
+            low, high = int(array.min()), int(array.max())
+            if low < 0 or high >= num_words:
+                raise ValueError(f"contexts must be in [0, {num_words}), got {low if low < 0 else high}")
+        return array
+
+    def forward(self, contexts: Any) -> Activations:
+        """Compute the features of contexts.
+
+        Parameters
+        ----------
+        contexts : integer array, shape (B, n)
+            Ids in [0, V), the oldest word first.
+
+        Returns
+        -------
+        Activations
+            All layers' values.
+
+        Raises
+        ------
+        TypeError
+            If `contexts` are not integers.
+        ValueError
+            If they have another shape or an id is out of range.
+        """
+        contexts = self._check_contexts(contexts)
+        p = self.parameters
+        num_rows, kind = len(contexts), p["embedding"].dtype
+        flat = np.empty((num_rows, len(p["hidden_weights"])), kind)
+        inputs = flat.reshape(num_rows, self.context, p["embedding"].shape[1])
+        hidden = np.empty((num_rows, len(p["hidden_biases"])), kind)
+        features = np.empty((num_rows, len(p["feature_biases"])), kind)
+
+        def by_rows(rows: slice) -> None:
+            # mode='clip' writes to `out` without a buffer; the ids have been checked
+            np.take(p["embedding"], contexts[rows], axis=0, out=inputs[rows], mode="clip")
+            h, f = hidden[rows], features[rows]
+            np.matmul(flat[rows], p["hidden_weights"], out=h)
+            h += p["hidden_biases"]
+            np.tanh(h, out=h)
+            np.matmul(h, p["feature_weights"], out=f)
+            f += p["feature_biases"]
+
+        self._panels.run(by_rows, num_rows)
+        return Activations(contexts, flat, hidden, features)
+
+    def backward(self, activations: Activations, d_features: Array) -> LayerGradients:
+        """Compute the gradients of the parameters from the gradient of the features.
+
+        With ``d_x`` for the gradient of x::
+
+            d_F, d_f = hidden.T @ d_features, d_features.sum(axis=0)
+            d_sums = (d_features @ F.T) * (1 - hidden**2)
+            d_A, d_a = inputs.T @ d_sums, d_sums.sum(axis=0)
+            d_inputs = d_sums @ A.T    # its pieces, summed by word, are d_C
+
+        Parameters
+        ----------
+        activations : Activations
+            What `forward` returned, the parameters being as they were then.
+        d_features : array, shape (B, D)
+            Gradient of the objective with respect to ``activations.features``.
+
+        Returns
+        -------
+        LayerGradients
+            By the parameters' names.
+        """
+        contexts, inputs, hidden, _ = activations
+        p = self.parameters
+        d_sums = np.empty_like(hidden)
+        d_inputs = np.empty_like(inputs)
+        d_hidden_weights = np.empty_like(p["hidden_weights"])
+
+        def by_rows(rows: slice) -> None:
+            h, d = hidden[rows], d_sums[rows]
+            np.matmul(d_features[rows], p["feature_weights"].T, out=d)
+            slope = h * h
+            np.subtract(1, slope, out=slope)
+            d *= slope
+            np.matmul(d, p["hidden_weights"].T, out=d_inputs[rows])
+
+        def by_weights(rows: slice) -> None:
+            np.matmul(inputs[:, rows].T, d_sums, out=d_hidden_weights[rows])
+
+        self._panels.run(by_rows, len(hidden))
+        self._panels.run(by_weights, len(d_hidden_weights))
+        num_words, embedding_dim = p["embedding"].shape
+        pieces = d_inputs.reshape(-1, embedding_dim)
+        return LayerGradients(
+            fc.RowGradient.from_pairs(contexts.reshape(-1), pieces, num_words),
+            d_hidden_weights,
+            d_sums.sum(axis=0),
+            hidden.T @ d_features,
+            d_features.sum(axis=0),
+        )

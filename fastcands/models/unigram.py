@@ -1,0 +1,119 @@
+"""The unigram model: the weakest baseline of a language model, words without context."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.data.encoded import EncodedText
+
+__all__ = ["UnigramModel", "perplexity_of"]
+
+
+def perplexity_of(log_probabilities: NDArray[np.float64]) -> float:
+    """Return ``exp(-mean(log_probabilities))``.
+
+    Parameters
+    ----------
+    log_probabilities : float64 array, shape (N,)
+        Natural logarithms of the probabilities a model gave to the words that came.
+
+    Returns
+    -------
+    float
+        The perplexity.
+
+    Raises
+    ------
+    ValueError
+        If the array is empty.
+    """
+    if not log_probabilities.size:
+        raise ValueError("perplexity needs at least one predicted word")
+    return math.exp(-float(log_probabilities.mean()))
+
+
+class UnigramModel:
+    """Word frequencies with one added to each count: ``P(w) = (count(w) + 1) / (N + V)``.
+
+    Parameters
+    ----------
+    probabilities : float64 array, shape (V,)
+        P(w) by id.
+
+    Examples
+    --------
+    >>> text = EncodedText.from_documents([[1, 1, 2]], boundary_id=0)
+    >>> UnigramModel.fit(text, num_classes=4).probabilities
+    array([0.25 , 0.375, 0.25 , 0.125])
+    """
+
+    def __init__(self, probabilities: NDArray[np.float64]) -> None:
+        self.probabilities = probabilities
+
+    @classmethod
+    def fit(cls, text: EncodedText, num_classes: int) -> UnigramModel:
+        """Count the words of the training text.
+
+        Parameters
+        ----------
+        text : EncodedText
+            Training text, its ids in ``[0, num_classes)``.
+        num_classes : int
+            Size V of the vocabulary.
+
+        Returns
+        -------
+        UnigramModel
+            The model.
+
+        Raises
+        ------
+        ValueError
+            If an id is out of range.
+        """
+        return cls((text.counts(num_classes) + 1.0) / (len(text) + num_classes))
+
+    def log_probabilities(self, text: EncodedText) -> NDArray[np.float64]:
+        """Return the natural logarithm of the probability of each word of `text`.
+
+        Parameters
+        ----------
+        text : EncodedText
+            Any text of the same vocabulary.
+
+        Returns
+        -------
+        float64 array, shape (len(text),)
+            The logarithms, for document ends too.
+
+        Raises
+        ------
+        ValueError
+            If an id is out of range.
+        """
+        text.check(len(self.probabilities))
+        result: NDArray[np.float64] = np.log(self.probabilities)[text.ids]
+        return result
+
+    def perplexity(self, text: EncodedText) -> float:
+        """Return the perplexity of `text`.
+
+        Parameters
+        ----------
+        text : EncodedText
+            Any text of the same vocabulary.
+
+        Returns
+        -------
+        float
+            ``exp`` of the mean negative log-probability of a word.
+
+        Raises
+        ------
+        ValueError
+            If `text` is empty or an id is out of range.
+        """
+        return perplexity_of(self.log_probabilities(text))
