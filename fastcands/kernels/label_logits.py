@@ -8,11 +8,11 @@ import numpy as np
 
 from fastcands.jit import kernel, parallel_kernel, prange
 
-__all__ = ["label_logits"]
+__all__ = ["dot", "label_logits"]
 
 
 @kernel(fastmath=frozenset({"reassoc", "contract"}))
-def _dot(x: Any, y: Any, width: int) -> Any:
+def dot(x: Any, y: Any, width: int) -> Any:
     """Sum of products. Reassociation lets LLVM keep several partial sums; their order is fixed once compiled."""
     total = x[0] * y[0]
     for d in range(1, width):
@@ -37,5 +37,5 @@ def label_logits(inputs: Any, label_weights: Any, offsets: Any, logits: Any, num
         worker = np.int64(index)
         for i in range(worker * examples // num_threads, (worker + 1) * examples // num_threads):
             for t in range(num_true):
-                dot = _dot(inputs[i], label_weights[i * num_true + t], inputs.shape[1])
-                logits[i, t] = dot + offsets[i, t]
+                product = dot(inputs[i], label_weights[i * num_true + t], inputs.shape[1])
+                logits[i, t] = product + offsets[i, t]

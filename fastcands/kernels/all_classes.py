@@ -1,8 +1,9 @@
-"""Exact softmax over every class, without an array of examples x classes.
+"""Exact losses over every class, without an array of examples x classes.
 
-Forward: one pass over the table keeps a running maximum and a running sum of exponentials for each example. Backward:
-a second pass forms each tile of logits again, turns it into probabilities with the normaliser of the first, and uses
-it for both gradients while it is in cache. Arithmetic is spent twice on logits to save the memory of B x V numbers.
+Softmax forward: one pass over the table keeps a running maximum and a running sum of exponentials for each example.
+Backward: a second pass forms each tile of logits again, turns it into probabilities with the normaliser of the first,
+and uses it for both gradients while it is in cache. Arithmetic is spent twice on logits to save the memory of B x V
+numbers. A logistic loss needs one pass for both: a logit's gradient depends on that logit alone.
 
 The classes are cut into chunks whose number depends on shapes only. Each chunk sums into its own place and the places
 are added in order, so the number of threads never shows in a result.
@@ -16,14 +17,15 @@ import numpy as np
 
 from fastcands.jit import kernel, parallel_kernel, prange
 from fastcands.kernels.gather import FLOAT32, FLOAT64, gather_rows_of
-from fastcands.simd.columns import probability_columns, update_softmax_columns
+from fastcands.simd.columns import probability_columns, scale_columns, update_softmax_columns
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.exponential import LOWEST
+from fastcands.simd.logistic import logistic_columns
 from fastcands.simd.product import add_column_product, row_product, tile_product
 from fastcands.simd.target import ROWS
 from fastcands.simd.vector import address, fetch_add
 
-__all__ = ["CLASS_BLOCK", "PANEL_GROUP", "full_softmax_gradients", "full_softmax_sums"]
+__all__ = ["CLASS_BLOCK", "PANEL_GROUP", "all_class_gradients", "all_class_sums"]
 
 CLASS_BLOCK = 128
 """Classes in a tile: their rows stay in the second-level cache while all examples pass over them."""
@@ -60,33 +62,39 @@ def _rows_at(start: int, row_stride: int, layout: Any, first: int, last: int, ad
 
 
 @parallel_kernel
-def full_softmax_sums(
-    start: int, row_stride: int, layout: Any, offsets: Any, by_example: Any, addresses: Any, rows: Any, tile: Any,
-    peaks: Any, totals: Any, num_classes: int, counter: Any, num_threads: int,
+def all_class_sums(
+    table: Any, offsets: Any, examples: Any, scratch: Any, peaks: Any, totals: Any, num_classes: int, logistic: bool,
+    counter: Any, num_threads: int,
 ) -> None:  # fmt: skip
-    """Maximum and sum of exponentials of the logits, for each example and chunk of classes. Parallel over chunks.
+    """Reduce the logits of all classes to one or two numbers for each example and chunk. Parallel over chunks.
 
     IN
-        start, row_stride, layout : the table, as in `_rows_at`
+        table : (start, row stride, layout), as in `_rows_at`
         offsets : (V rounded up to ROWS,), biases; -inf beyond V
-        by_example : (panels, depth, PANEL), the packed inputs
+        examples : (by_example, shifts, ones); by_example (panels, depth, PANEL): the packed inputs; shifts, ones
+            (at least panels PANEL,): what a logistic loss subtracts from an example's logits, and ones
         num_classes : V
+        logistic : whether the sums are those of a logistic loss
         counter : (1,) int64, zero
         num_threads : int
     SCRATCH
-        addresses : (num_threads, block) int64
-        rows : (num_threads, block, depth)
-        tile : (num_threads, block, PANEL)
+        scratch : (addresses, rows, tiles); addresses (num_threads, block) int64; rows (num_threads, block, depth);
+            tiles (num_threads, 1, block, PANEL)
     OUT
-        peaks, totals : (chunks, panels, PANEL)
+        peaks : (chunks, panels, PANEL), maxima; not written by a logistic loss
+        totals : (chunks, panels, PANEL), sums of e^(logit - peak); or of the losses against a target of 0
     """
-    chunks, panels, lanes = peaks.shape
+    start, row_stride, layout = table
+    by_example, shifts, ones = examples
+    addresses, rows, tiles = scratch
+    chunks, panels, lanes = totals.shape
     depth = by_example.shape[1]
-    block = tile.shape[1]
+    block = tiles.shape[2]
     blocks = (num_classes + block - 1) // block
     for index in prange(num_threads):
         worker = np.int64(index)
         mode = flush_denormals()
+        part = np.empty(lanes, totals.dtype)
         while True:
             c = fetch_add(counter)
             if c >= chunks:
@@ -99,76 +107,85 @@ def full_softmax_sums(
                 first, last = b * block, min((b + 1) * block, num_classes)
                 padded = (last - first + ROWS - 1) // ROWS * ROWS
                 at, stride = _rows_at(start, row_stride, layout, first, last, addresses[worker], rows[worker])
+                tile = address(tiles, worker * block * lanes)
                 for j in range(panels):
                     for r in range(0, padded, ROWS):
                         row_product(
-                            at + r * stride * tile.itemsize, stride, by_example, j * depth * lanes, depth,
-                            address(offsets, first + r), address(tile, (worker * block + r) * lanes),
+                            at + r * stride * tiles.itemsize, stride, by_example, j * depth * lanes, depth,
+                            address(offsets, first + r), tile + r * lanes * tiles.itemsize,
                         )  # fmt: skip
                     place = (c * panels + j) * lanes
-                    update_softmax_columns(
-                        tile,
-                        address(tile, worker * block * lanes),
-                        padded,
-                        address(peaks, place),
-                        address(totals, place),
-                    )
+                    if logistic:
+                        logistic_columns(
+                            tiles, tile, padded, address(ones, 0), address(shifts, j * lanes), address(ones, 0),
+                            address(part, 0),
+                        )  # fmt: skip
+                        for lane in range(lanes):
+                            totals[c, j, lane] += part[lane]
+                    else:
+                        update_softmax_columns(tiles, tile, padded, address(peaks, place), address(totals, place))
         restore_denormals(mode)
 
 
 @parallel_kernel
-def full_softmax_gradients(
-    start: int, row_stride: int, layout: Any, offsets: Any, by_example: Any, by_feature: Any, labels: Any,
-    peaks: Any, factors: Any, shares: Any, addresses: Any, rows: Any, tiles: Any, sums: Any, input_sums: Any,
-    weight_rows: Any, bias_rows: Any, num_classes: int, counter: Any, num_threads: int,
+def all_class_gradients(
+    table: Any, offsets: Any, examples: Any, labels: Any, shares: Any, scratch: Any, input_sums: Any, totals: Any,
+    weight_rows: Any, bias_rows: Any, num_classes: int, logistic: bool, counter: Any, num_threads: int,
 ) -> None:  # fmt: skip
-    """Gradients of the exact softmax loss. Parallel over chunks of classes.
+    """Gradients of an exact loss. Parallel over chunks of classes.
 
     IN
-        start, row_stride, layout : the table, as in `_rows_at`
+        table : (start, row stride, layout), as in `_rows_at`
         offsets : (V rounded up to ROWS,), biases; -inf beyond V
-        by_example, by_feature : the packed inputs, see `packing.pack_inputs`
+        examples : (by_example, by_feature, shifts, factors, ones); the packed inputs, see `packing.pack_inputs`; shifts
+            (panels PANEL,): the largest logit of each example, or what a logistic loss subtracts; factors (panels
+            PANEL,): what turns e^(logit - shift), or a sigmoid, into a gradient, 0 beyond B; ones
         labels : (B, T) int64, as rows of this table; others are outside [0, V)
-        peaks : (panels PANEL,), the largest logit of each example
-        factors : (panels PANEL,), turns e^(logit - peak) into the logit's gradient; 0 beyond B
-        shares : (B,), what each true class's gradient is less
+        shares : (B, T), what the gradient of each true class's logit is less
         num_classes : V
+        logistic : whether it is a logistic loss
         counter : (1,) int64, zero
         num_threads : int
     SCRATCH
-        addresses : (num_threads, block) int64
-        rows : (num_threads, block, depth)
-        tiles : (num_threads, panel group, block, PANEL)
-        sums : (num_threads, block, PANEL / 2)
+        scratch : (addresses, rows, tiles, sums); addresses (num_threads, block) int64; rows (num_threads, block,
+            depth); tiles (num_threads, panel group, block, PANEL); sums (num_threads, block, PANEL / 2)
     OUT
         input_sums : (chunks, panels, depth, PANEL), each chunk's share of the gradient of the inputs
+        totals : (chunks, panels, PANEL), sums of a logistic loss against a target of 0
         weight_rows : (V rounded up to ROWS, D)
         bias_rows : (V rounded up to ROWS,)
     """
+    start, row_stride, layout = table
+    by_example, by_feature, shifts, factors, ones = examples
+    addresses, rows, tiles, sums = scratch
     chunks, panels, depth, lanes = input_sums.shape
     group, block = tiles.shape[1:3]
     width = weight_rows.shape[1]
     blocks = (num_classes + block - 1) // block
-    examples, num_true = labels.shape
+    num_examples, num_true = labels.shape
     itemsize = tiles.itemsize
     numbers = np.arange(block)
+    half = sums.shape[2]  # the slot a lane was summed into: a probability meets its target there and cancels
     for index in prange(num_threads):
         worker = np.int64(index)
         mode = flush_denormals()
+        part = np.empty(lanes, totals.dtype)
         while True:
             c = fetch_add(counter)
             if c >= chunks:
                 break
             for j in range(panels):
-                for d in range(depth):
-                    for lane in range(lanes):
+                for lane in range(lanes):
+                    totals[c, j, lane] = 0
+                    for d in range(depth):
                         input_sums[c, j, d, lane] = 0
             for b in range(c * blocks // chunks, (c + 1) * blocks // chunks):
                 first, last = b * block, min((b + 1) * block, num_classes)
                 padded = (last - first + ROWS - 1) // ROWS * ROWS
                 at, stride = _rows_at(start, row_stride, layout, first, last, addresses[worker], rows[worker])
+                row_sums = address(sums, worker * block * half)
                 for r in range(padded):
-                    for lane in range(sums.shape[2]):
+                    for lane in range(half):
                         sums[worker, r, lane] = 0
                 for g in range(0, panels, group):
                     here = min(group, panels - g)
@@ -180,16 +197,25 @@ def full_softmax_gradients(
                                 address(offsets, first + r), address(tile, r * lanes),
                             )  # fmt: skip
                         place = (g + j) * lanes
-                        probability_columns(
-                            tile, address(tile, 0), padded, address(peaks, place), address(factors, place),
-                            address(sums, worker * block * sums.shape[2]),
-                        )  # fmt: skip
-                        for lane in range(min(lanes, examples - place)):
+                        if logistic:
+                            logistic_columns(
+                                tile, address(tile, 0), padded, address(ones, 0), address(shifts, place),
+                                address(factors, place), address(part, 0),
+                            )  # fmt: skip
+                            for lane in range(lanes):
+                                totals[c, g + j, lane] += part[lane]
+                            scale_columns(tile, address(tile, 0), padded, address(ones, 0), row_sums)
+                        else:
+                            probability_columns(
+                                tile, address(tile, 0), padded, address(shifts, place), address(factors, place),
+                                row_sums,
+                            )  # fmt: skip
+                        for lane in range(min(lanes, num_examples - place)):
                             for t in range(num_true):
                                 r = labels[place + lane, t] - first
                                 if 0 <= r < last - first:
-                                    tile[r, lane] -= shares[place + lane]
-                                    sums[worker, r, 0] -= shares[place + lane]
+                                    tile[r, lane] -= shares[place + lane, t]
+                                    sums[worker, r, lane % half] -= shares[place + lane, t]
                         for d in range(0, depth, ROWS):
                             add_column_product(
                                 at + d * itemsize, stride, tiles, (worker * group + j) * block * lanes, padded,
@@ -204,8 +230,8 @@ def full_softmax_gradients(
                                 width - p * lanes, g,
                             )  # fmt: skip
                 for r in range(padded):
-                    total = sums[worker, r, 0]
-                    for lane in range(1, sums.shape[2]):
-                        total += sums[worker, r, lane]
+                    total = 0.0
+                    for lane in range(half):
+                        total += float(sums[worker, r, lane])
                     bias_rows[first + r] = total
         restore_denormals(mode)

@@ -1,0 +1,41 @@
+"""What the losses of this package share: the checks of their arguments, and the default sampler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastcands.losses.batch import Batch
+from fastcands.losses.sampled_values import as_sampled_values
+from fastcands.nn.shared import shared_sampler
+from fastcands.validation import as_size
+from fastcands.values import SampledValues
+
+__all__ = ["checked_batch", "checked_values"]
+
+
+def checked_batch(
+    weights: Any, biases: Any, labels: Any, inputs: Any, num_classes: int | None, num_true: int, strategy: str
+) -> Batch:
+    """Return the arguments of a loss, checked."""
+    batch = Batch.of(weights, biases, labels, inputs, num_true=as_size(num_true, "num_true"), strategy=strategy)
+    if num_classes is not None and as_size(num_classes, "num_classes") > batch.weights.total:
+        raise ValueError(f"num_classes must be at most the {batch.weights.total} rows of weights, got {num_classes}")
+    return batch
+
+
+def checked_values(
+    batch: Batch, sampled_values: Any, op: str, num_sampled: int, num_classes: int, seed: int | None
+) -> SampledValues:
+    """Return the given candidates, or those of the default sampler's next draw."""
+    count = as_size(num_sampled, "num_sampled")
+    if sampled_values is not None:
+        values = as_sampled_values(sampled_values, batch.labels, batch.weights.total)
+        if len(values.sampled_candidates) != count:
+            raise ValueError(
+                f"num_sampled must be the number of sampled_candidates, {len(values.sampled_candidates)}, got {count}"
+            )
+        return values
+    sampler = shared_sampler(
+        op, range_max=num_classes, num_true=batch.labels.shape[1], num_sampled=count, unique=True, seed=seed
+    )
+    return as_sampled_values(sampler.sample(batch.labels, count), batch.labels, batch.weights.total)

@@ -1,0 +1,127 @@
+"""The stream of random words of a sampler, and the seeds it starts from."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.validation_sampling import as_seed_word
+
+__all__ = ["BLOCKS_PER_SAMPLE", "Seed", "Stream"]
+
+Seed: TypeAlias = int | tuple[int, int] | np.random.SeedSequence | np.random.Generator | None
+
+BLOCKS_PER_SAMPLE = 512  # of four words: what TensorFlow reserves for every candidate asked for
+_GLOBAL_SEED = 87654321  # TensorFlow's first seed where only an op-level seed is given
+_MAX_INT32 = 2**31 - 1
+_END = 2**61  # blocks; beyond, the index of a word would pass 2**63
+
+
+def _seed_pair(seed: Seed) -> tuple[int, int]:
+    """Return the two 64-bit seeds, key and upper counter half, as unsigned."""
+    if isinstance(seed, np.random.SeedSequence):
+        first, second = seed.generate_state(2, np.uint64).tolist()
+    elif isinstance(seed, np.random.Generator):
+        first, second = seed.integers(2**64, size=2, dtype=np.uint64).tolist()
+    elif isinstance(seed, tuple | list):
+        if len(seed) != 2:
+            raise ValueError(f"seed must be None, an integer or a pair of integers, got {len(seed)} values")
+        first, second = (as_seed_word(word) for word in seed)
+    elif seed is None:
+        first = second = 0
+    else:
+        first, second = _GLOBAL_SEED, as_seed_word(seed, bounded=False) % _MAX_INT32
+    while (first, second) == (0, 0):
+        first, second = secrets.randbits(64), secrets.randbits(64)
+    return first, second
+
+
+class Stream:
+    """A Philox stream and how much of it has been given away.
+
+    Parameters
+    ----------
+    seed : None, int, pair of int, numpy.random.SeedSequence or numpy.random.Generator
+        None and the pair (0, 0) are random; an int is TensorFlow's op-level seed, a pair its two seed attributes.
+
+    Raises
+    ------
+    TypeError
+        If `seed` is of another type.
+    ValueError
+        If `seed` is a sequence of another length than 2 or one of the pair does not fit 64 bits.
+    """
+
+    def __init__(self, seed: Seed) -> None:
+        self._set(*_seed_pair(seed))
+        self._position = 0
+
+    def _set(self, first: int, second: int) -> None:
+        self._seeds = first, second
+        words = [first & 0xFFFFFFFF, first >> 32, second & 0xFFFFFFFF, second >> 32]
+        self._words = np.array(words, np.uint64)
+
+    @property
+    def seeds(self) -> tuple[int, int]:
+        """The two 64-bit seeds."""
+        return self._seeds
+
+    @property
+    def words(self) -> NDArray[np.uint64]:
+        """Key words and upper counter words, as the kernels want them."""
+        return self._words
+
+    @property
+    def position(self) -> int:
+        """Blocks of four words given away so far."""
+        return self._position
+
+    def reserve(self, num_sampled: int) -> int:
+        """Give away the words of a call.
+
+        Parameters
+        ----------
+        num_sampled : int
+            Candidates the call asks for.
+
+        Returns
+        -------
+        int
+            Index of the call's first word.
+
+        Raises
+        ------
+        ValueError
+            If the stream ends before.
+        """
+        start = self._position
+        if start + BLOCKS_PER_SAMPLE * num_sampled > _END:
+            raise ValueError(f"num_sampled = {num_sampled} asks for more than is left of the random stream")
+        self._position = start + BLOCKS_PER_SAMPLE * num_sampled
+        return 4 * start
+
+    def state(self) -> dict[str, Any]:
+        """Return seeds and position.
+
+        Returns
+        -------
+        dict
+            'seeds': two ints, 'position': int.
+        """
+        return {"seeds": self._seeds, "position": self._position}
+
+    def restore(self, seeds: tuple[int, int], position: int) -> None:
+        """Go to a place in a stream, both as `state` gave them.
+
+        Parameters
+        ----------
+        seeds : pair of int
+            Each from 0 to 2**64 - 1.
+        position : int
+            From 0 to 2**61.
+        """
+        self._set(*seeds)
+        self._position = position
