@@ -43,6 +43,9 @@ class Batch(NamedTuple):
     """The dtype of the inputs as they came: that of the loss and of their gradient."""
     depth: int
     """D rounded up to the rows of a register tile."""
+    present: NDArray[np.bool_] | None = None
+    """Which labels are classes, (B, T); None when all are."""
+    temperature: float = 1.0
 
     @classmethod
     def of(
@@ -51,22 +54,48 @@ class Batch(NamedTuple):
         biases: Any,
         labels: Any,
         inputs: Any,
+        *,
         num_true: int | None = None,
         strategy: str = "mod",
+        temperature: float = 1.0,
+        ignore_index: int | None = None,
     ) -> Batch:
-        """Check the arguments; float64 arithmetic when any of them is float64, else float32."""
+        """Check the arguments; float64 arithmetic when any of them is float64, else float32.
+
+        Logits are divided by the temperature by dividing inputs and biases.
+        """
         table = as_weights(weights, strategy)
         bias = as_biases(biases, strategy, table.total)
+        present = None
+        if ignore_index is not None:
+            given_labels = as_labels(labels, num_true=num_true)
+            present = given_labels != ignore_index
+            labels = np.where(present, given_labels, 0)
         ids = as_labels(labels, num_true=num_true, num_classes=table.total)
         given = as_inputs(inputs, table, len(ids))
         wide = any(part is not None and part.dtype == np.float64 for part in (table, bias, given))
         dtype = np.dtype(np.float64 if wide else np.float32)
         # a writable copy of a read-only array keeps kernels to one signature
         array = np.ascontiguousarray(given, dtype)
-        if not array.flags.writeable:
+        if temperature != 1.0:
+            array = array / dtype.type(temperature)
+        elif not array.flags.writeable:
             array = array.copy()
-        width = given.shape[1]
-        return cls(table, bias, ids, array, given.dtype, whole_tiles(width))
+        depth = whole_tiles(given.shape[1])
+        return cls(table, bias, ids, array, given.dtype, depth, present, temperature)
+
+    @property
+    def targets(self) -> NDArray[Any]:
+        """What each true class's probability should be, (B, T): equal shares of 1 among those that are classes."""
+        if self.present is None:
+            return np.full(self.labels.shape, 1 / self.labels.shape[1], self.inputs.dtype)
+        counts = np.maximum(self.present.sum(axis=1, keepdims=True), 1)
+        return np.asarray(self.present / counts, self.inputs.dtype)
+
+    @property
+    def empty_rows(self) -> NDArray[np.bool_] | None:
+        """Which rows have no class at all, (B,); None when all labels are classes."""
+        return None if self.present is None else np.asarray(~self.present.any(axis=1))
 
     def packed(self, by_feature: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the inputs in panels of examples and, when wanted, in panels of features."""
@@ -82,7 +111,10 @@ class Batch(NamedTuple):
 
     def bias_of(self, ids: NDArray[np.int64]) -> NDArray[Any] | float:
         """Return the biases of some classes; 0 when there are none."""
-        return 0.0 if self.biases is None else self.biases.take(ids, self.inputs.dtype)
+        if self.biases is None:
+            return 0.0
+        taken = self.biases.take(ids, self.inputs.dtype)
+        return taken if self.temperature == 1.0 else taken / self.inputs.dtype.type(self.temperature)
 
     def label_rows(self, offsets: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the rows of the true classes (B T, depth) and their logits (B, T), offsets added."""
@@ -92,14 +124,26 @@ class Batch(NamedTuple):
         gather_rows(self.weights.addresses(flat), column_stride, storage, width, rows, get_num_threads())
         logits = np.empty(self.labels.shape, self.inputs.dtype)
         label_logits(self.inputs, rows, offsets, logits, get_num_threads())
+        if self.present is not None:
+            logits[~self.present] = -np.inf
         return rows, logits
+
+    def gradients(
+        self, ids: NDArray[np.int64], inputs: NDArray[Any], weight_rows: NDArray[Any], bias_rows: NDArray[Any]
+    ) -> Gradients:
+        """Return gradients as callers get them, from those of the scaled inputs and of the rows of some classes."""
+        if self.temperature != 1.0:
+            inputs /= self.inputs.dtype.type(self.temperature)
+            bias_rows /= self.inputs.dtype.type(self.temperature)
+        return Gradients(
+            inputs.astype(self.given_dtype, copy=False),
+            self.weights.gradient(ids, weight_rows),
+            None if self.biases is None else self.biases.gradient(ids, bias_rows),
+        )
 
 
 def no_gradients(batch: Batch) -> Gradients:
     """Return the gradients of a batch without rows: no row of the table is touched."""
-    ids, dtype, width = np.zeros(0, np.int64), batch.inputs.dtype, batch.inputs.shape[1]
-    return Gradients(
-        np.zeros((0, width), batch.given_dtype),
-        batch.weights.gradient(ids, np.zeros((0, width), dtype)),
-        None if batch.biases is None else batch.biases.gradient(ids, np.zeros(0, dtype)),
-    )
+    dtype, width = batch.inputs.dtype, batch.inputs.shape[1]
+    none = np.zeros((0, width), dtype)
+    return batch.gradients(np.zeros(0, np.int64), none, none.copy(), np.zeros(0, dtype))

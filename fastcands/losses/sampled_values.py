@@ -1,8 +1,8 @@
-"""Where candidates come from, and the checks of candidates a caller brings."""
+"""Checks of candidates and their expected counts."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,18 +10,7 @@ from numpy.typing import NDArray
 from fastcands.validation import as_class_ids
 from fastcands.values import SampledValues
 
-__all__ = ["Sampler", "as_sampled_values"]
-
-
-class Sampler(Protocol):
-    """What a sampled loss asks of a sampler."""
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes it draws from."""
-
-    def sample(self, labels: Any, num_sampled: int, *, unique: bool = True) -> SampledValues:
-        """Draw candidates and compute expected counts."""
+__all__ = ["as_sampled_values"]
 
 
 def _as_counts(counts: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -39,8 +28,13 @@ def _as_counts(counts: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.flo
     return array
 
 
-def as_sampled_values(values: Any, labels: NDArray[np.int64], num_classes: int) -> SampledValues:
-    """Return candidates and float64 expected counts, checked against the labels and the table."""
+def as_sampled_values(
+    values: Any, labels: NDArray[np.int64], num_classes: int, *, per_example: bool = False
+) -> SampledValues:
+    """Return candidates and float64 expected counts, checked against the labels and the table.
+
+    Candidates are (S,), or (B, S) too where `per_example` allows it.
+    """
     try:
         sampled, true_counts, sampled_counts = values
     except (TypeError, ValueError):
@@ -48,9 +42,12 @@ def as_sampled_values(values: Any, labels: NDArray[np.int64], num_classes: int) 
             "sampled_values must be (sampled_candidates, true_expected_count, sampled_expected_count), got "
             f"{type(values).__name__}"
         ) from None
-    ids = as_class_ids(sampled, "sampled_candidates", num_classes=num_classes, ndim=1)
-    if len(ids) == 0:
+    ndim = 2 if per_example and np.ndim(sampled) == 2 else 1
+    ids = as_class_ids(sampled, "sampled_candidates", num_classes=num_classes, ndim=ndim)
+    if ids.shape[-1] == 0:
         raise ValueError("sampled_candidates must have at least one candidate, got none")
+    if ndim == 2 and len(ids) != len(labels):
+        raise ValueError(f"sampled_candidates must have {len(labels)} rows as labels have, got {len(ids)}")
     return SampledValues(
         ids,
         _as_counts(true_counts, "true_expected_count", labels.shape),

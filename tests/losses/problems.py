@@ -20,10 +20,7 @@ class Problem(NamedTuple):
 
 def make(num_classes, dim, batch, num_sampled, num_true=1, *, dtype=np.float32, seed=0, unique=False, spread=0.3):
     rng = np.random.default_rng(seed)
-    if unique:
-        sampled = rng.permutation(num_classes)[:num_sampled]
-    else:
-        sampled = rng.integers(0, num_classes, num_sampled)
+    sampled = rng.permutation(num_classes)[:num_sampled] if unique else rng.integers(0, num_classes, num_sampled)
     counts = rng.random(num_classes) + 0.1
     labels = rng.integers(0, num_classes, (batch, num_true))
     return Problem(

@@ -1,0 +1,157 @@
+"""What exact losses share: passes over every class of a table, shard by shard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.kernels.all_classes import CLASS_BLOCK, PANEL_GROUP, all_class_gradients, all_class_sums
+from fastcands.kernels.shapes import panel_lanes, whole_tiles
+from fastcands.losses.batch import Batch
+from fastcands.losses.candidates import Spread
+from fastcands.losses.workspace import scratch
+from fastcands.threads import get_num_threads
+from fastcands.values import Gradients, RowGradient
+
+__all__ = ["AllClasses"]
+
+_MOST_CHUNKS = 64
+_INPUT_SUMS_BYTES = 8 << 20
+"""What the chunks' shares of the input gradient may take together, unless that leaves fewer than four chunks."""
+
+
+def _num_chunks(num_classes: int, most: int = _MOST_CHUNKS) -> int:
+    return min(most, -(-num_classes // CLASS_BLOCK))
+
+
+class AllClasses:
+    """A batch against every class of its table.
+
+    Parameters
+    ----------
+    batch : Batch
+        At least one example.
+    keep : bool
+        Whether there will be a backward pass.
+    """
+
+    def __init__(self, batch: Batch, *, keep: bool) -> None:
+        self.batch, self.threads, self.dtype = batch, get_num_threads(), batch.inputs.dtype
+        self._by_example, self._by_feature = batch.packed(by_feature=keep)
+        self._panels, self._depth, self._lanes = self._by_example.shape
+        self._ones = np.ones(max(CLASS_BLOCK, self._panels * self._lanes), self.dtype)
+        self._addresses = scratch("addresses", (self.threads, CLASS_BLOCK), np.int64)
+        self._rows = scratch("rows", (self.threads, CLASS_BLOCK, self._depth), self.dtype)
+
+    def per_lane(self, values: NDArray[Any] | float) -> NDArray[Any]:
+        """Return a number for each lane of the panels: those of the examples, then zeros."""
+        lanes = np.zeros(self._panels * self._lanes, self.dtype)
+        lanes[: len(self.batch.inputs)] = values
+        return lanes
+
+    def true_logits(self) -> NDArray[Any]:
+        """Return the logits of the true classes, (B, T); -inf where there is none."""
+        offsets = np.zeros(self.batch.labels.size, self.dtype) + self.batch.bias_of(self.batch.labels.reshape(-1))
+        return self.batch.label_rows(offsets.reshape(self.batch.labels.shape))[1]
+
+    def _shard(self, shard: int) -> tuple[tuple[int, int, tuple[int, int, int]], NDArray[Any], int]:
+        """Return where a shard lies, its biases in whole tiles, and its number of classes."""
+        weights, biases = self.batch.weights, self.batch.biases
+        array = weights.arrays[shard]
+        offsets = scratch("offsets", (whole_tiles(len(array)),), self.dtype)
+        offsets[len(array) :] = -np.inf
+        if biases is None:
+            offsets[: len(array)] = 0
+        elif len(weights.arrays) == len(biases.arrays) == 1:
+            offsets[: len(array)] = biases.arrays[0]
+        else:
+            offsets[: len(array)] = biases.take(weights.ids_of(shard), self.dtype)
+        if self.batch.temperature != 1.0:
+            offsets /= self.dtype.type(self.batch.temperature)
+        place = array.__array_interface__["data"][0], array.strides[0], weights.layout
+        return place, offsets, len(array)
+
+    def sums(self, *, logistic: bool, shifts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the chunks' maxima and sums, each (chunks, lanes); see `kernels.all_classes`."""
+        chunks = [_num_chunks(len(array)) for array in self.batch.weights.arrays]
+        peaks, totals = scratch("peaks", (2, sum(chunks), self._panels, self._lanes), self.dtype)
+        tiles = scratch("tiles", (self.threads, 1, CLASS_BLOCK, self._lanes), self.dtype)
+        first = 0
+        for shard, count in enumerate(chunks):
+            place, offsets, num_classes = self._shard(shard)
+            all_class_sums(
+                place, offsets, (self._by_example, shifts, self._ones), (self._addresses, self._rows, tiles),
+                peaks[first : first + count], totals[first : first + count], num_classes, logistic,
+                np.zeros(1, np.int64), self.threads,
+            )  # fmt: skip
+            first += count
+        return peaks.reshape(first, -1), totals.reshape(first, -1)
+
+    def gradients(
+        self,
+        *,
+        logistic: bool,
+        shifts: NDArray[Any],
+        factors: NDArray[Any],
+        shares: NDArray[Any],
+        spread: Spread | None = None,
+    ) -> tuple[Gradients, NDArray[np.float64]]:
+        """Return the gradients, and the sums of a logistic loss for each lane.
+
+        `spread` is what the gradient of every logit is less, in each row.
+        """
+        batch, dtype = self.batch, self.dtype
+        most = min(_MOST_CHUNKS, max(4, _INPUT_SUMS_BYTES // self._by_example.nbytes))
+        group = min(self._panels, PANEL_GROUP)
+        tiles = scratch("tiles", (self.threads, group, CLASS_BLOCK, self._lanes), dtype)
+        sums = scratch("sums", (self.threads, CLASS_BLOCK, panel_lanes(dtype) // 2), dtype)
+        total = np.zeros((self._panels, self._depth, self._lanes), dtype)
+        losses = np.zeros(self._panels * self._lanes)
+        shards = []
+        for shard, array in enumerate(batch.weights.arrays):
+            place, offsets, num_classes = self._shard(shard)
+            chunks = _num_chunks(num_classes, most)
+            input_sums = scratch("input_sums", (chunks, self._panels, self._depth, self._lanes), dtype)
+            totals = scratch("totals", (chunks, self._panels, self._lanes), dtype)
+            weight_rows = np.empty((len(offsets), batch.inputs.shape[1]), dtype)
+            bias_rows = np.empty(len(offsets), dtype)
+            labels = batch.labels
+            if len(batch.weights.arrays) > 1:
+                owner, row = batch.weights.locate(labels)
+                labels = np.where(owner == shard, row, -1)
+            all_class_gradients(
+                place, offsets, (self._by_example, self._by_feature, shifts, factors, self._ones), labels, shares,
+                (self._addresses, self._rows, tiles, sums), input_sums, totals, weight_rows, bias_rows, num_classes,
+                logistic, np.zeros(1, np.int64), self.threads,
+            )  # fmt: skip
+            total += input_sums.sum(axis=0)
+            losses += totals.astype(np.float64).sum(axis=0).reshape(-1)
+            if spread is not None:
+                weight_rows -= spread.shares @ batch.inputs
+                bias_rows -= spread.shares.sum()
+            shards.append((weight_rows[: len(array)], bias_rows[: len(array)]))
+        examples, width = batch.inputs.shape
+        inputs = np.ascontiguousarray(total.transpose(0, 2, 1).reshape(-1, self._depth)[:examples, :width])
+        if spread is not None:
+            inputs -= spread.shares[:, None] * spread.row_sum
+        return self._collect(inputs, shards), losses
+
+    def _collect(self, inputs: NDArray[Any], shards: list[tuple[NDArray[Any], NDArray[Any]]]) -> Gradients:
+        """Return gradients as callers get them, from those of each shard."""
+        batch, weights = self.batch, self.batch.weights
+        if len(shards) == 1:
+            return batch.gradients(np.arange(weights.total), inputs, *shards[0])
+        if batch.temperature != 1.0:
+            inputs /= self.dtype.type(batch.temperature)
+        parts = [
+            RowGradient(np.arange(len(rows)), rows.astype(weights.dtype, copy=False), len(rows)) for rows, _ in shards
+        ]
+        biases = None
+        if batch.biases is not None:
+            dense = np.empty(weights.total, self.dtype)
+            for shard, (_, part) in enumerate(shards):
+                dense[weights.ids_of(shard)] = part / self.dtype.type(batch.temperature)
+            biases = batch.biases.gradient(np.arange(weights.total), dense)
+        return Gradients(inputs.astype(batch.given_dtype, copy=False), parts, biases)

@@ -1,0 +1,280 @@
+"""How losses are called: one interface for the exact and one for the sampled ones.
+
+A class here is abstract; what inherits from it is final.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.losses.batch import Batch, as_upstream
+from fastcands.losses.options import as_flag, as_ignore_index, as_temperature
+from fastcands.losses.sampled_values import as_sampled_values
+from fastcands.validation import as_size
+from fastcands.values import Gradients, SampledValues
+
+__all__ = ["ExactLoss", "Result", "SampledLoss", "Sampler"]
+
+Result = tuple[NDArray[Any], Gradients | None]
+
+
+def _without_empty_rows(batch: Batch, upstream: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Return the weights of the rows, zero for those without a class."""
+    empty = batch.empty_rows
+    return upstream if upstream is None or empty is None else np.where(empty, 0, upstream)
+
+
+def _finish(batch: Batch, result: Result) -> Result:
+    """Set the loss of rows without a class to 0."""
+    empty = batch.empty_rows
+    if empty is not None:
+        result[0][empty] = 0
+    return result
+
+
+@dataclass(frozen=True)
+class ExactLoss(ABC):
+    """A loss over all classes of a table: a configuration without state."""
+
+    temperature: float = field(default=1.0, kw_only=True)
+    ignore_index: int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        as_temperature(self.temperature)
+        as_ignore_index(self.ignore_index)
+
+    @abstractmethod
+    def _evaluate(self, batch: Batch, upstream: NDArray[Any] | None) -> Result:
+        """Return the loss of each row and, when `upstream` is given, the gradients."""
+
+    def _batch(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> Batch:
+        return Batch.of(weights, biases, labels, inputs, temperature=self.temperature, ignore_index=self.ignore_index)
+
+    def value(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> NDArray[Any]:
+        """Return the loss of each row.
+
+        Parameters
+        ----------
+        weights : array, shape (V, D), or list of shards
+            Class weights: float32, float64, float16 or bfloat16, any strides.
+        biases : array, shape (V,), list of shards, or None
+            Class biases.
+        labels : integer array, shape (B, T) or (B,)
+            True classes, each in [0, V) or the loss's `ignore_index`.
+        inputs : float array, shape (B, D)
+            What the class weights are multiplied with.
+
+        Returns
+        -------
+        array, shape (B,)
+            In the dtype of `inputs`.
+
+        Raises
+        ------
+        TypeError
+            If an array has a dtype that its argument cannot have.
+        ValueError
+            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. No sampler has
+            moved then.
+        """
+        batch = self._batch(weights, biases, labels, inputs)
+        return _finish(batch, self._evaluate(batch, None))[0]
+
+    def value_and_grad(
+        self, weights: Any, biases: Any, labels: Any, inputs: Any, upstream: Any = None
+    ) -> tuple[NDArray[Any], Gradients]:
+        """Return the loss of each row and the gradients of ``sum(upstream * loss)``.
+
+        Parameters
+        ----------
+        weights : array, shape (V, D), or list of shards
+            Class weights: float32, float64, float16 or bfloat16, any strides.
+        biases : array, shape (V,), list of shards, or None
+            Class biases.
+        labels : integer array, shape (B, T) or (B,)
+            True classes, each in [0, V) or the loss's `ignore_index`.
+        inputs : float array, shape (B, D)
+            What the class weights are multiplied with.
+        upstream : array, shape (B,), optional
+            Weight of each row in the gradients; ones by default.
+
+        Returns
+        -------
+        loss : array, shape (B,)
+            In the dtype of `inputs`, not multiplied by `upstream`.
+        gradients : Gradients
+            With respect to inputs, weights and biases. Labels, candidates and counts have none.
+
+        Raises
+        ------
+        TypeError
+            If an array has a dtype that its argument cannot have.
+        ValueError
+            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. No sampler has
+            moved then.
+        """
+        batch = self._batch(weights, biases, labels, inputs)
+        given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)
+        loss, gradients = _finish(batch, self._evaluate(batch, _without_empty_rows(batch, given)))
+        assert gradients is not None  # they were asked for
+        return loss, gradients
+
+
+class Sampler(Protocol):
+    """What a sampled loss asks of a sampler."""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes it draws from."""
+
+    def sample(self, labels: Any, num_sampled: int, *, unique: bool = True) -> SampledValues:
+        """Draw candidates and compute expected counts."""
+
+
+@dataclass(frozen=True)
+class SampledLoss(ABC):
+    """A loss over the true classes and a sample of the others: a configuration; the sampler has the state."""
+
+    sampler: Sampler
+    num_sampled: int
+    unique: bool = field(default=True, kw_only=True)
+    temperature: float = field(default=1.0, kw_only=True)
+    ignore_index: int | None = field(default=None, kw_only=True)
+
+    _divides_logits: ClassVar[bool] = True
+    """Whether the temperature is that of the logits."""
+
+    def __post_init__(self) -> None:
+        if not callable(getattr(self.sampler, "sample", None)):
+            raise TypeError(f"sampler must have a sample method, got {type(self.sampler).__name__}")
+        as_size(self.num_sampled, "num_sampled")
+        if as_flag(self.unique, "unique") and self.num_sampled > self.sampler.num_classes:
+            raise ValueError(
+                f"num_sampled must be at most the sampler's {self.sampler.num_classes} classes when unique, got "
+                f"{self.num_sampled}"
+            )
+        as_temperature(self.temperature)
+        as_ignore_index(self.ignore_index)
+
+    @abstractmethod
+    def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:
+        """Return the loss of each row and, when `upstream` is given, the gradients."""
+
+    def _batch(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> Batch:
+        return Batch.of(
+            weights,
+            biases,
+            labels,
+            inputs,
+            temperature=self.temperature if self._divides_logits else 1.0,
+            ignore_index=self.ignore_index,
+        )
+
+    def _candidates(self, batch: Batch, given: Any) -> tuple[Batch, SampledValues]:
+        """Return the candidates given or drawn, and the batch with every label a class that is used anyway."""
+        if given is not None:
+            values = as_sampled_values(given, batch.labels, batch.weights.total, per_example=True)
+        else:
+            if self.sampler.num_classes != batch.weights.total:
+                raise ValueError(
+                    f"sampler must draw from the {batch.weights.total} classes of weights, got "
+                    f"{self.sampler.num_classes} classes"
+                )
+            values = self._draw(batch)
+        if batch.present is not None:
+            stand_in = values.sampled_candidates.reshape(-1)[0]
+            batch = batch._replace(labels=np.where(batch.present, batch.labels, stand_in))
+        return batch, values
+
+    def _draw(self, batch: Batch) -> SampledValues:
+        if batch.present is None:
+            drawn = self.sampler.sample(batch.labels, self.num_sampled, unique=self.unique)
+        else:
+            # labels that are no classes must not be counted, nor learned from
+            drawn = self.sampler.sample(batch.labels[batch.present][:, None], self.num_sampled, unique=self.unique)
+            counts = np.ones(batch.labels.shape)
+            counts[batch.present] = drawn.true_expected_count[:, 0]
+            drawn = drawn._replace(true_expected_count=counts)
+        return as_sampled_values(drawn, batch.labels, batch.weights.total, per_example=True)
+
+    def value(self, weights: Any, biases: Any, labels: Any, inputs: Any, *, sampled_values: Any = None) -> NDArray[Any]:
+        """Return the loss of each row.
+
+        Parameters
+        ----------
+        weights : array, shape (V, D), or list of shards
+            Class weights: float32, float64, float16 or bfloat16, any strides.
+        biases : array, shape (V,), list of shards, or None
+            Class biases.
+        labels : integer array, shape (B, T) or (B,)
+            True classes, each in [0, V) or the loss's `ignore_index`.
+        inputs : float array, shape (B, D)
+            What the class weights are multiplied with.
+        sampled_values : SampledValues or tuple of three arrays, optional
+            Candidates to use in place of a draw: ids (S,) or (B, S), one set for all rows or one for each, and their
+            expected counts.
+
+        Returns
+        -------
+        array, shape (B,)
+            In the dtype of `inputs`.
+
+        Raises
+        ------
+        TypeError
+            If an array has a dtype that its argument cannot have.
+        ValueError
+            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. No sampler has
+            moved then.
+        """
+        batch = self._batch(weights, biases, labels, inputs)
+        batch, values = self._candidates(batch, sampled_values)
+        return _finish(batch, self._evaluate(batch, values, None))[0]
+
+    def value_and_grad(
+        self, weights: Any, biases: Any, labels: Any, inputs: Any, upstream: Any = None, *, sampled_values: Any = None
+    ) -> tuple[NDArray[Any], Gradients]:
+        """Return the loss of each row and the gradients of ``sum(upstream * loss)``.
+
+        Parameters
+        ----------
+        weights : array, shape (V, D), or list of shards
+            Class weights: float32, float64, float16 or bfloat16, any strides.
+        biases : array, shape (V,), list of shards, or None
+            Class biases.
+        labels : integer array, shape (B, T) or (B,)
+            True classes, each in [0, V) or the loss's `ignore_index`.
+        inputs : float array, shape (B, D)
+            What the class weights are multiplied with.
+        upstream : array, shape (B,), optional
+            Weight of each row in the gradients; ones by default.
+        sampled_values : SampledValues or tuple of three arrays, optional
+            Candidates to use in place of a draw: ids (S,) or (B, S), one set for all rows or one for each, and their
+            expected counts.
+
+        Returns
+        -------
+        loss : array, shape (B,)
+            In the dtype of `inputs`, not multiplied by `upstream`.
+        gradients : Gradients
+            With respect to inputs, weights and biases. Labels, candidates and counts have none.
+
+        Raises
+        ------
+        TypeError
+            If an array has a dtype that its argument cannot have.
+        ValueError
+            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. No sampler has
+            moved then.
+        """
+        batch = self._batch(weights, biases, labels, inputs)
+        given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)
+        batch, values = self._candidates(batch, sampled_values)
+        loss, gradients = _finish(batch, self._evaluate(batch, values, _without_empty_rows(batch, given)))
+        assert gradients is not None  # they were asked for
+        return loss, gradients

@@ -1,0 +1,209 @@
+"""Logistic losses over the true classes and a sample of the others: NCE and its relatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.kernels.logistic import add_true_losses
+from fastcands.losses.batch import Batch, no_gradients
+from fastcands.losses.candidates import CandidateTiles
+from fastcands.losses.interface import Result, SampledLoss
+from fastcands.losses.options import as_log_normalizer
+from fastcands.losses.per_example import per_example_loss
+from fastcands.values import SampledValues
+
+__all__ = ["NCELoss", "NegativeSamplingLoss", "SampledLogisticLoss", "sampled_logistic"]
+
+
+def sampled_logistic(
+    batch: Batch,
+    values: SampledValues,
+    *,
+    subtract_log_q: bool,
+    remove_accidental_hits: bool,
+    log_normalizer: NDArray[Any] | float = 0.0,
+    upstream: NDArray[Any] | None,
+) -> Result:
+    """Return the loss of each row and, when `upstream` is given, the gradients."""
+    if not len(batch.inputs):
+        return np.zeros(0, batch.given_dtype), None if upstream is None else no_gradients(batch)
+    if values.sampled_candidates.ndim == 2:
+        return per_example_loss(
+            batch, values, logistic=True, subtract_log_q=subtract_log_q, remove_hits=remove_accidental_hits,
+            log_normalizer=log_normalizer, upstream=upstream,
+        )  # fmt: skip
+    tiles = CandidateTiles(
+        batch, values, subtract_log_q=subtract_log_q, remove_hits=remove_accidental_hits, merge=False,
+        keep=upstream is not None,
+    )  # fmt: skip
+    shifts, weights = tiles.per_lane(log_normalizer), tiles.per_lane(1.0 if upstream is None else upstream)
+    tiles.run(logistic=True, shifts=shifts, upstream=weights)
+    loss = np.empty(len(batch.inputs), batch.inputs.dtype)
+    true_gradient = np.empty_like(tiles.true_logits)
+    totals = tiles.totals.reshape(len(tiles.totals), -1)
+    add_true_losses(tiles.true_logits, batch.targets, shifts, weights, totals, loss, true_gradient, tiles.threads)
+    loss = loss.astype(batch.given_dtype, copy=False)
+    return loss, None if upstream is None else tiles.gradients(true_gradient)
+
+
+@dataclass(frozen=True)
+class NCELoss(SampledLoss):
+    """Noise-contrastive estimation: tell true classes from candidates, which include accidental hits.
+
+    With o = ``inputs @ weights.T + biases``, Q a class's expected count, c the log normalizer and
+    z = ``o - c - log Q``, T true classes with target 1/T and S candidates with target 0::
+
+        loss[i] = (np.log(1 + np.exp(z_true[i])) - z_true[i] / T).sum() + np.log(1 + np.exp(z_sampled[i])).sum()
+
+    o - c learns log P(class | inputs).
+
+    Parameters
+    ----------
+    sampler : sampler
+        Draws candidates from the table's classes. Its state moves at each call.
+    num_sampled : int
+        S, candidates a call.
+    unique : bool, default True
+        Whether a class is drawn at most once a call.
+    temperature : float, default 1.0
+        What the logits o are divided by, before they are corrected.
+    ignore_index : int, optional
+        A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+    log_normalizer : float or array of shape (B,), default 0.0
+        c, the logarithm of the normaliser that the model's scores are meant to have.
+
+    Raises
+    ------
+    TypeError
+        If an option is of the wrong type or `sampler` draws nothing.
+    ValueError
+        If `num_sampled` is below 1, or above the number of classes while `unique`, or another option is not finite.
+
+    References
+    ----------
+    Gutmann, Hyvarinen: Noise-Contrastive Estimation of Unnormalized Statistical Models. JMLR 13 (2012), section 2.
+    Mnih, Teh: A Fast and Simple Algorithm for Training Neural Probabilistic Language Models. ICML 2012, section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastcands as fc
+    >>> rng = np.random.default_rng(0)
+    >>> weights, biases = rng.normal(size=(1000, 8)).astype(np.float32), np.zeros(1000, np.float32)
+    >>> loss = fc.NCELoss(fc.LogUniformSampler(1000, seed=1), num_sampled=64)
+    >>> value, gradients = loss.value_and_grad(weights, biases, [3, 141], rng.normal(size=(2, 8)).astype(np.float32))
+    >>> value.shape, gradients.inputs.shape
+    ((2,), (2, 8))
+    """
+
+    log_normalizer: Any = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        as_log_normalizer(self.log_normalizer)
+
+    def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:
+        shift = as_log_normalizer(self.log_normalizer, len(batch.inputs))
+        return sampled_logistic(
+            batch, values, subtract_log_q=True, remove_accidental_hits=False, log_normalizer=shift, upstream=upstream
+        )
+
+
+@dataclass(frozen=True)
+class SampledLogisticLoss(SampledLoss):
+    """Logistic loss over the true classes and those candidates that are not true classes of the row.
+
+    With z = ``inputs @ weights.T + biases - log Q``, T true classes with target 1/T and S candidates with target 0::
+
+        loss[i] = (np.log(1 + np.exp(z_true[i])) - z_true[i] / T).sum() + np.log(1 + np.exp(z_sampled[i])).sum()
+
+    The uncorrected logit learns the log-odds of the class.
+
+    Parameters
+    ----------
+    sampler : sampler
+        Draws candidates from the table's classes. Its state moves at each call.
+    num_sampled : int
+        S, candidates a call.
+    unique : bool, default True
+        Whether a class is drawn at most once a call.
+    temperature : float, default 1.0
+        What the logits o are divided by, before they are corrected.
+    ignore_index : int, optional
+        A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+
+    Raises
+    ------
+    TypeError
+        If an option is of the wrong type or `sampler` draws nothing.
+    ValueError
+        If `num_sampled` is below 1, or above the number of classes while `unique`, or another option is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastcands as fc
+    >>> rng = np.random.default_rng(0)
+    >>> weights, biases = rng.normal(size=(1000, 8)).astype(np.float32), np.zeros(1000, np.float32)
+    >>> loss = fc.SampledLogisticLoss(fc.LogUniformSampler(1000, seed=1), num_sampled=64)
+    >>> value, gradients = loss.value_and_grad(weights, biases, [3, 141], rng.normal(size=(2, 8)).astype(np.float32))
+    >>> value.shape, gradients.inputs.shape
+    ((2,), (2, 8))
+    """
+
+    def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:
+        return sampled_logistic(batch, values, subtract_log_q=True, remove_accidental_hits=True, upstream=upstream)
+
+
+@dataclass(frozen=True)
+class NegativeSamplingLoss(SampledLoss):
+    """Logistic loss over the true classes and the candidates, not corrected for how these were drawn.
+
+    With z = ``inputs @ weights.T + biases``, T true classes with target 1/T and S candidates with target 0::
+
+        loss[i] = (np.log(1 + np.exp(z_true[i])) - z_true[i] / T).sum() + np.log(1 + np.exp(z_sampled[i])).sum()
+
+    The logit learns log P(class | inputs) - log Q(class): good embeddings, no probabilities.
+
+    Parameters
+    ----------
+    sampler : sampler
+        Draws candidates from the table's classes. Its state moves at each call.
+    num_sampled : int
+        S, candidates a call.
+    unique : bool, default True
+        Whether a class is drawn at most once a call.
+    temperature : float, default 1.0
+        What the logits o are divided by, before they are corrected.
+    ignore_index : int, optional
+        A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+
+    Raises
+    ------
+    TypeError
+        If an option is of the wrong type or `sampler` draws nothing.
+    ValueError
+        If `num_sampled` is below 1, or above the number of classes while `unique`, or another option is not finite.
+
+    References
+    ----------
+    Mikolov et al.: Distributed Representations of Words and Phrases and their Compositionality. NIPS 2013, section 2.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastcands as fc
+    >>> rng = np.random.default_rng(0)
+    >>> weights, biases = rng.normal(size=(1000, 8)).astype(np.float32), np.zeros(1000, np.float32)
+    >>> loss = fc.NegativeSamplingLoss(fc.LogUniformSampler(1000, seed=1), num_sampled=64)
+    >>> value, gradients = loss.value_and_grad(weights, biases, [3, 141], rng.normal(size=(2, 8)).astype(np.float32))
+    >>> value.shape, gradients.inputs.shape
+    ((2,), (2, 8))
+    """
+
+    def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:
+        return sampled_logistic(batch, values, subtract_log_q=False, remove_accidental_hits=False, upstream=upstream)

@@ -1,0 +1,66 @@
+"""Losses over candidates that each example has for itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.kernels.candidate_gradients import add_label_rows
+from fastcands.kernels.per_example import example_input_gradients, example_logits, example_losses
+from fastcands.losses.batch import Batch
+from fastcands.losses.workspace import scratch
+from fastcands.threads import get_num_threads
+from fastcands.values import Gradients, SampledValues
+
+__all__ = ["per_example_loss"]
+
+
+def per_example_loss(
+    batch: Batch,
+    values: SampledValues,
+    *,
+    logistic: bool,
+    subtract_log_q: bool,
+    remove_hits: bool,
+    log_normalizer: NDArray[Any] | float = 0.0,
+    upstream: NDArray[Any] | None,
+) -> tuple[NDArray[Any], Gradients | None]:
+    """Return the loss of each row and, when `upstream` is given, the gradients; `values` have ids (B, S)."""
+    (examples, num_true), dtype, threads = batch.labels.shape, batch.inputs.dtype, get_num_threads()
+    classes = np.concatenate([batch.labels, values.sampled_candidates], axis=1)
+    offsets = np.zeros(classes.size) + batch.bias_of(classes.reshape(-1))
+    offsets = offsets.reshape(classes.shape)
+    if subtract_log_q:
+        offsets -= np.log(np.concatenate([values.true_expected_count, values.sampled_expected_count], axis=1))
+    if batch.present is not None:
+        offsets[:, :num_true][~batch.present] = -np.inf
+    if remove_hits:
+        for t in range(num_true):
+            hits = values.sampled_candidates == batch.labels[:, t, None]
+            offsets[:, num_true:][hits if batch.present is None else hits & batch.present[:, t, None]] = -np.inf
+    addresses = batch.weights.addresses(classes.reshape(-1)).reshape(classes.shape)
+    rows = scratch("rows", (threads, classes.shape[1], batch.depth), dtype)
+    logits, loss = np.empty(classes.shape, dtype), np.empty(examples, dtype)
+    example_logits(batch.weights.layout, addresses, batch.inputs, offsets.astype(dtype), rows, logits, threads)
+    weights = np.ones(examples, dtype) if upstream is None else upstream
+    shifts = np.zeros(examples, dtype) + np.asarray(log_normalizer, dtype)
+    example_losses(logits, batch.targets, shifts, weights, logistic, loss, threads)
+    loss = loss.astype(batch.given_dtype, copy=False)
+    if upstream is None:
+        return loss, None
+    d_inputs = np.empty_like(batch.inputs)
+    example_input_gradients(batch.weights.layout, addresses, logits, rows, d_inputs, threads)
+    ids, order, starts = _group(classes.reshape(-1))
+    weight_rows, bias_rows = np.empty((len(ids), batch.inputs.shape[1]), dtype), np.empty(len(ids), dtype)
+    add_label_rows(order, starts, -1 - np.arange(len(ids)), logits, batch.inputs, weight_rows, bias_rows, threads)
+    return loss, batch.gradients(ids, d_inputs, weight_rows, bias_rows)
+
+
+def _group(classes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct classes, the places sorted by class, and where each class starts among them."""
+    order = np.argsort(classes, kind="stable")
+    sorted_classes = classes[order]
+    starts = np.flatnonzero(np.append(True, sorted_classes[1:] != sorted_classes[:-1]))
+    return sorted_classes[starts], order, np.append(starts, len(classes))

@@ -1,0 +1,214 @@
+"""Sampled softmax over those candidates that the model itself finds hardest (TAPAS)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.kernels.gather import gather_rows
+from fastcands.kernels.shapes import whole_tiles
+from fastcands.losses.all_classes import AllClasses
+from fastcands.losses.batch import Batch, no_gradients
+from fastcands.losses.class_rows import Shards
+from fastcands.losses.interface import Result, SampledLoss
+from fastcands.losses.options import as_flag
+from fastcands.losses.sampled_softmax import sampled_softmax
+from fastcands.threads import get_num_threads
+from fastcands.validation import as_size
+from fastcands.values import SampledValues
+
+__all__ = ["RankSampledSoftmaxLoss", "rank_sampled_softmax"]
+
+_ROWS_AT_ONCE = 256
+"""Examples whose scores are held at once when each has its own."""
+
+
+def _candidate_rows(batch: Batch, classes: NDArray[np.int64]) -> NDArray[Any]:
+    rows = np.empty((len(classes), batch.inputs.shape[1]), batch.inputs.dtype)
+    column_stride, storage, width = batch.weights.layout
+    gather_rows(batch.weights.addresses(classes), column_stride, storage, width, rows, get_num_threads())
+    return rows
+
+
+def _batch_scores(
+    batch: Batch, classes: NDArray[np.int64], rows: NDArray[Any], temperature: float
+) -> NDArray[np.float64]:
+    """Return log sum_j exp((w_c . x_j + b_c) / temperature) for each candidate c, over the examples j.
+
+    Examples and classes change places: the inputs are the table, the candidates' rows what it is multiplied with.
+    """
+    inputs = batch.inputs / batch.inputs.dtype.type(temperature)
+    table = Shards([inputs], len(inputs), "mod", listed=False)
+    none = np.zeros((len(rows), 1), np.int64)
+    swapped = Batch(table, None, none, rows, rows.dtype, whole_tiles(rows.shape[1]))
+    classes_pass = AllClasses(swapped, keep=False)
+    peaks, totals = classes_pass.sums(logistic=False, shifts=classes_pass.per_lane(0.0))
+    highest = peaks.max(axis=0).astype(np.float64)
+    sums = (totals * np.exp(peaks - highest)).sum(axis=0)
+    scores = (highest + np.log(sums))[: len(rows)]
+    return np.asarray(scores + np.asarray(batch.bias_of(classes), np.float64) / temperature)
+
+
+def _true_classes(batch: Batch) -> NDArray[np.int64]:
+    return batch.labels.reshape(-1) if batch.present is None else batch.labels[batch.present]
+
+
+def _best(scores: NDArray[Any], hits: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+    """Return the positions of the `count` highest of each row; hits and NaN last, ties to the lower position."""
+    ranked = np.where(hits | np.isnan(scores), -np.inf, scores)
+    threshold = -np.partition(-ranked, count - 1, axis=1)[:, count - 1, None]
+    above = ranked > threshold
+    level = ranked == threshold
+    chosen = above | (level & (np.cumsum(level, axis=1) <= count - above.sum(axis=1, keepdims=True)))
+    return np.nonzero(chosen)[1].reshape(len(scores), count)
+
+
+def _example_choices(
+    batch: Batch, classes: NDArray[np.int64], rows: NDArray[Any], count: int, exclude_hits: bool
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the positions of each example's own highest logits, some examples at a time."""
+    biases = batch.bias_of(classes)
+    for first in range(0, len(batch.inputs), _ROWS_AT_ONCE):
+        here = slice(first, first + _ROWS_AT_ONCE)
+        scores = batch.inputs[here] @ rows.T + biases
+        hits = np.zeros(scores.shape, bool)
+        if exclude_hits:
+            for t in range(batch.labels.shape[1]):
+                same = batch.labels[here, t, None] == classes
+                hits |= same if batch.present is None else same & batch.present[here, t, None]
+        yield _best(scores, hits, count)
+
+
+def resample(
+    batch: Batch,
+    values: SampledValues,
+    count: int,
+    *,
+    temperature: float,
+    exclude_hits: bool = False,
+    per_example: bool = False,
+) -> SampledValues:
+    """Return the candidates with the highest scores, with the expected counts of the first draw."""
+    classes, true_counts, counts = values
+    rows = _candidate_rows(batch, classes)
+    if per_example:  # the temperature changes no order within a row
+        chosen = np.concatenate(list(_example_choices(batch, classes, rows, count, exclude_hits)))
+        return SampledValues(classes[chosen], true_counts, counts[chosen])
+    scores = _batch_scores(batch, classes, rows, temperature)
+    hits = np.isin(classes, _true_classes(batch)) if exclude_hits else np.zeros(len(classes), bool)
+    chosen = _best(scores[None], hits[None], count)[0]
+    return SampledValues(classes[chosen], true_counts, counts[chosen])
+
+
+def rank_sampled_softmax(
+    batch: Batch,
+    values: SampledValues,
+    num_resampled: int,
+    *,
+    temperature: float,
+    remove_accidental_hits: bool,
+    exclude_hits: bool = False,
+    per_example: bool = False,
+    upstream: NDArray[Any] | None,
+) -> Result:
+    """Return the loss of each row and, when `upstream` is given, the gradients."""
+    if not len(batch.inputs):
+        return np.zeros(0, batch.given_dtype), None if upstream is None else no_gradients(batch)
+    kept = resample(
+        batch, values, num_resampled, temperature=temperature, exclude_hits=exclude_hits, per_example=per_example
+    )
+    return sampled_softmax(batch, kept, remove_accidental_hits=remove_accidental_hits, upstream=upstream)
+
+
+@dataclass(frozen=True)
+class RankSampledSoftmaxLoss(SampledLoss):
+    """Sampled softmax in two passes: draw many candidates, keep those with the highest scores (TAPAS).
+
+    The score of a candidate c is its total over the rows of the batch, with the temperature t::
+
+        score[c] = logsumexp((inputs @ weights[c] + biases[c]) / t)
+
+    The `num_resampled` highest are the candidates of a `SampledSoftmaxLoss`, with the expected counts of the draw. A
+    low temperature asks for candidates that some row finds likely, a high one for those likely on average. No gradient
+    goes through the choice.
+
+    Parameters
+    ----------
+    sampler : sampler
+        Draws candidates from the table's classes. Its state moves at each call.
+    num_sampled : int
+        Candidates drawn a call.
+    num_resampled : int
+        Candidates kept, fewer than `num_sampled`.
+    unique : bool, default True
+        Whether a class is drawn at most once a call.
+    temperature : float, default 1.0
+        What the scores are divided by; the loss's own logits are not.
+    ignore_index : int, optional
+        A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+    remove_accidental_hits : bool, default True
+        Whether candidates that are true classes of a row are left out there.
+    exclude_hits : bool, default False
+        Whether true classes of the batch (of the row, with `per_example`) are kept only where other candidates run
+        out. Otherwise they take places that accidental hits then leave empty.
+    per_example : bool, default False
+        Whether each row keeps the candidates that it finds likely itself.
+
+    Raises
+    ------
+    TypeError
+        If an option is of the wrong type or `sampler` draws nothing.
+    ValueError
+        If `num_resampled` is not below `num_sampled`, `num_sampled` makes no sense, or `temperature` is not positive
+        and finite.
+
+    Notes
+    -----
+    TensorFlow had this loss as ``tf.contrib.nn.rank_sampled_softmax_loss``; `exclude_hits` and `per_example` go beyond
+    it.
+
+    References
+    ----------
+    Bai, Goldman, Zhang: TAPAS: Two-pass Approximate Adaptive Sampling for Softmax. arXiv 1707.03073 (2017).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastcands as fc
+    >>> rng = np.random.default_rng(0)
+    >>> weights, biases = rng.normal(size=(1000, 8)).astype(np.float32), np.zeros(1000, np.float32)
+    >>> loss = fc.RankSampledSoftmaxLoss(fc.LogUniformSampler(1000, seed=1), 256, 32)
+    >>> value, gradients = loss.value_and_grad(weights, biases, [3, 141], rng.normal(size=(2, 8)).astype(np.float32))
+    >>> value.shape, len(gradients.weights.ids) <= 32 + 2
+    ((2,), True)
+    """
+
+    num_resampled: int
+    remove_accidental_hits: bool = field(default=True, kw_only=True)
+    exclude_hits: bool = field(default=False, kw_only=True)
+    per_example: bool = field(default=False, kw_only=True)
+
+    _divides_logits: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if as_size(self.num_resampled, "num_resampled") >= self.num_sampled:
+            raise ValueError(f"num_resampled ({self.num_resampled}) must be less than num_sampled ({self.num_sampled})")
+        for name in ("remove_accidental_hits", "exclude_hits", "per_example"):
+            as_flag(getattr(self, name), name)
+
+    def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:
+        if values.sampled_candidates.ndim != 1 or len(values.sampled_candidates) <= self.num_resampled:
+            raise ValueError(
+                f"sampled_candidates must be one set of more than num_resampled = {self.num_resampled} candidates, got "
+                f"shape {values.sampled_candidates.shape}"
+            )
+        return rank_sampled_softmax(
+            batch, values, self.num_resampled, temperature=self.temperature,
+            remove_accidental_hits=self.remove_accidental_hits, exclude_hits=self.exclude_hits,
+            per_example=self.per_example, upstream=upstream,
+        )  # fmt: skip

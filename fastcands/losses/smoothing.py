@@ -1,0 +1,92 @@
+"""Label smoothing: a share of each row's target goes to all of its logits alike."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.kernels.gather import gather_rows
+from fastcands.losses.batch import Batch
+from fastcands.losses.candidates import CandidateTiles, Spread
+from fastcands.threads import get_num_threads
+from fastcands.values import SampledValues
+
+__all__ = ["Smoothing", "smooth_sampled", "table_sums"]
+
+_ROWS_AT_ONCE = 1 << 14
+
+
+class Smoothing(NamedTuple):
+    """What label smoothing adds to a loss and to its gradients."""
+
+    loss: NDArray[np.float64]
+    """Added to the loss of each row, (B,)."""
+    true_share: NDArray[np.float64]
+    """Added to the gradient of each true logit, times the weight of the row, (B, T)."""
+    uniform_share: NDArray[np.float64]
+    """What every candidate's logit loses in the gradient, times the weight of the row, (B,)."""
+    row_sum: NDArray[Any]
+    """Sum of the candidates' rows, (D,)."""
+
+    def spread(self, upstream: NDArray[Any]) -> Spread:
+        """Return the candidates' part of the gradient."""
+        shares = np.asarray(self.uniform_share * upstream, upstream.dtype)
+        return Spread(shares, self.row_sum.astype(upstream.dtype))
+
+
+def _first_of_row(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return where a label stands for the first time in its row."""
+    return np.asarray(~np.tril(labels[:, :, None] == labels[:, None, :], -1).any(axis=2))
+
+
+def smooth_sampled(
+    batch: Batch, values: SampledValues, tiles: CandidateTiles, epsilon: float, remove_hits: bool
+) -> Smoothing:
+    """Return the terms that take `epsilon` of the target to the T true and the candidate logits of a row alike.
+
+    With n logits in a row, hits left out, a true class has the target ``(1 - epsilon) / T + epsilon / n`` and a
+    candidate ``epsilon / n``. The sum of a row's candidate logits is one product with the sum of their table rows.
+    """
+    plan = tiles.plan
+    classes, copies = plan.classes, plan.copies[: len(plan.classes)].astype(np.float64)
+    corrections = np.zeros(len(classes))
+    np.subtract.at(
+        corrections, np.searchsorted(classes, values.sampled_candidates), np.log(values.sampled_expected_count)
+    )
+    rows = np.empty((len(classes), batch.inputs.shape[1]), batch.inputs.dtype)
+    column_stride, storage, width = batch.weights.layout
+    gather_rows(batch.weights.addresses(classes), column_stride, storage, width, rows, get_num_threads())
+    row_sum = copies @ rows
+    constant = (copies * batch.bias_of(classes)).sum() + corrections.sum()
+
+    present = np.ones(batch.labels.shape, bool) if batch.present is None else batch.present
+    true_logits = np.where(present, tiles.true_logits, 0).astype(np.float64)
+    places = plan.label_positions.reshape(batch.labels.shape)
+    hit = (places >= 0) & present & _first_of_row(batch.labels) if remove_hits else np.zeros_like(present)
+    hit_copies = np.where(hit, copies[places], 0)
+    raw = true_logits + np.log(values.true_expected_count)  # the correction of a true logit undone
+    hit_logits = np.where(hit, hit_copies * raw + corrections[places], 0).sum(axis=1)
+    count = present.sum(axis=1) + copies.sum() - hit_copies.sum(axis=1)
+    total = true_logits.sum(axis=1) + batch.inputs @ row_sum + constant - hit_logits
+    share = epsilon / count
+    targets = batch.targets
+    return Smoothing(
+        epsilon * (targets * true_logits).sum(axis=1) - share * total,
+        epsilon * targets - share[:, None] * (present - hit_copies),
+        share,
+        row_sum,
+    )
+
+
+def table_sums(batch: Batch) -> tuple[NDArray[np.float64], float]:
+    """Return the sum of all rows of the weights, (D,), and of all biases, as the batch's logits use them."""
+    total = np.zeros(batch.inputs.shape[1])
+    for array in batch.weights.arrays:
+        for first in range(0, len(array), _ROWS_AT_ONCE):
+            total += array[first : first + _ROWS_AT_ONCE].astype(np.float64).sum(axis=0)
+    if batch.biases is None:
+        return total, 0.0
+    biases = sum(float(array.astype(np.float64).sum()) for array in batch.biases.arrays)
+    return total, biases / batch.temperature
