@@ -1,0 +1,19 @@
+"""The command ``fastcands``."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        from fastcands.cli.main import run
+    except ModuleNotFoundError as error:
+        if (error.name or "fastcands").partition(".")[0] == "fastcands":
+            raise
+        print(f"fastcands: the command needs {error.name}: pip install 'fastcands[cli]'", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(run())

@@ -1,0 +1,17 @@
+"""What the command says to its user instead of a traceback."""
+
+from __future__ import annotations
+
+__all__ = ["INTERRUPTED", "OK", "REFUSED", "Interrupted", "Refusal"]
+
+OK = 0
+REFUSED = 2  # bad input or a file that cannot be read or written
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+class Refusal(Exception):
+    """A request that cannot be met, with the one line that says why."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM came, and the work has come to a point where it can stop."""

@@ -1,0 +1,136 @@
+"""The files of a run's folder, each complete or not there at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.cli.errors import Refusal
+
+__all__ = ["check_writable", "load_arrays", "save_arrays", "write_atomically", "write_text"]
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file so that its name always means the old content or the complete new one.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder exists.
+    write : callable
+        Gets a binary file and writes the content to it.
+
+    Raises
+    ------
+    Refusal
+        If the file cannot be written, as on a full disk. A file that was there before is as before.
+    """
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # temporary files are for their owner alone
+        os.replace(temporary, path)
+    except OSError as error:
+        raise Refusal(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8; see `write_atomically`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    text : str
+        Its content.
+    """
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays as an ``.npz`` file; see `write_atomically`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    arrays : mapping of str to array
+        By the names they get in the file.
+    """
+    write_atomically(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+
+
+def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read what `save_arrays` wrote; checksums are checked.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict of str to array
+        The arrays.
+
+    Raises
+    ------
+    Refusal
+        If the file is missing, truncated or of another kind.
+    """
+    try:
+        # opened here: NumPy leaves a damaged file open
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays.items())
+    except FileNotFoundError:
+        raise Refusal(f"{path}: no such file, so there is nothing to resume") from None
+    except OSError as error:
+        raise Refusal(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise Refusal(f"{path}: damaged, or not a model of fastcands ({error})") from None
+
+
+def check_writable(folder: Path) -> None:
+    """Make sure that files can be written to a folder that may not be there yet; nothing is left behind.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Raises
+    ------
+    Refusal
+        If it cannot be made or written to.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except FileExistsError:
+        raise Refusal(f"--out {folder}: a file of that name is in the way") from None
+    except OSError as error:
+        raise Refusal(f"--out {folder}: cannot be written to ({error.strerror or error})") from None
+    finally:
+        for path in missing:
+            with contextlib.suppress(OSError):
+                path.rmdir()
