@@ -2,6 +2,7 @@
 
 from fastcands import nn
 from fastcands.losses import (
+    Diagnostics,
     LogisticLoss,
     NCELoss,
     NegativeSamplingLoss,
@@ -30,6 +31,7 @@ __all__ = [
     "Adagrad",
     "AllCandidatesSampler",
     "ClassTable",
+    "Diagnostics",
     "Evaluation",
     "FixedUnigramSampler",
     "Gradients",

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.losses.batch import Batch, as_upstream
+from fastcands.losses.in_batch import Frequencies, add_batch_classes
 from fastcands.losses.options import as_flag, as_ignore_index, as_temperature
 from fastcands.losses.sampled_values import as_sampled_values
 from fastcands.validation import as_size
@@ -143,6 +144,7 @@ class SampledLoss(ABC):
     sampler: Sampler
     num_sampled: int
     unique: bool = field(default=True, kw_only=True)
+    in_batch: Frequencies | None = field(default=None, kw_only=True)
     temperature: float = field(default=1.0, kw_only=True)
     ignore_index: int | None = field(default=None, kw_only=True)
 
@@ -152,7 +154,9 @@ class SampledLoss(ABC):
     def __post_init__(self) -> None:
         if not callable(getattr(self.sampler, "sample", None)):
             raise TypeError(f"sampler must have a sample method, got {type(self.sampler).__name__}")
-        as_size(self.num_sampled, "num_sampled")
+        as_size(self.num_sampled, "num_sampled", minimum=1 if self.in_batch is None else 0)
+        if self.in_batch is not None and not callable(getattr(self.in_batch, "probability", None)):
+            raise TypeError(f"in_batch must have a probability method, got {type(self.in_batch).__name__}")
         if as_flag(self.unique, "unique") and self.num_sampled > self.sampler.num_classes:
             raise ValueError(
                 f"num_sampled must be at most the sampler's {self.sampler.num_classes} classes when unique, got "
@@ -180,11 +184,12 @@ class SampledLoss(ABC):
         if given is not None:
             values = as_sampled_values(given, batch.labels, batch.weights.total, per_example=True)
         else:
-            if self.sampler.num_classes != batch.weights.total:
-                raise ValueError(
-                    f"sampler must draw from the {batch.weights.total} classes of weights, got "
-                    f"{self.sampler.num_classes} classes"
-                )
+            for name, source in (("sampler", self.sampler), ("in_batch", self.in_batch)):
+                if source is not None and source.num_classes != batch.weights.total:
+                    raise ValueError(
+                        f"{name} must draw from the {batch.weights.total} classes of weights, got "
+                        f"{source.num_classes} classes"
+                    )
             values = self._draw(batch)
         if batch.present is not None:
             stand_in = values.sampled_candidates.reshape(-1)[0]
@@ -192,11 +197,13 @@ class SampledLoss(ABC):
         return batch, values
 
     def _draw(self, batch: Batch) -> SampledValues:
-        if batch.present is None:
-            drawn = self.sampler.sample(batch.labels, self.num_sampled, unique=self.unique)
-        else:
-            # labels that are no classes must not be counted, nor learned from
-            drawn = self.sampler.sample(batch.labels[batch.present][:, None], self.num_sampled, unique=self.unique)
+        # labels that are no classes must not be counted, nor learned from
+        labels = batch.labels if batch.present is None else batch.labels[batch.present][:, None]
+        drawn = self.sampler.sample(labels, self.num_sampled, unique=self.unique) if self.num_sampled else None
+        if self.in_batch is not None:
+            drawn = add_batch_classes(self.in_batch, labels, drawn, self.unique)
+        assert drawn is not None  # num_sampled is 0 with in_batch only
+        if batch.present is not None:
             counts = np.ones(batch.labels.shape)
             counts[batch.present] = drawn.true_expected_count[:, 0]
             drawn = drawn._replace(true_expected_count=counts)

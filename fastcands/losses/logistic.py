@@ -69,6 +69,9 @@ class NCELoss(SampledLoss):
         S, candidates a call.
     unique : bool, default True
         Whether a class is drawn at most once a call.
+    in_batch : sampler, optional
+        Adds the true classes of the whole batch to the candidates, corrected by the `probability` this sampler gives
+        them as labels. `num_sampled` may then be 0.
     temperature : float, default 1.0
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional
@@ -131,6 +134,9 @@ class SampledLogisticLoss(SampledLoss):
         S, candidates a call.
     unique : bool, default True
         Whether a class is drawn at most once a call.
+    in_batch : sampler, optional
+        Adds the true classes of the whole batch to the candidates, corrected by the `probability` this sampler gives
+        them as labels. `num_sampled` may then be 0.
     temperature : float, default 1.0
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional
@@ -177,6 +183,9 @@ class NegativeSamplingLoss(SampledLoss):
         S, candidates a call.
     unique : bool, default True
         Whether a class is drawn at most once a call.
+    in_batch : sampler, optional
+        Adds the true classes of the whole batch to the candidates, corrected by the `probability` this sampler gives
+        them as labels. `num_sampled` may then be 0.
     temperature : float, default 1.0
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional

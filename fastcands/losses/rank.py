@@ -48,8 +48,9 @@ def _batch_scores(
     classes_pass = AllClasses(swapped, keep=False)
     peaks, totals = classes_pass.sums(logistic=False, shifts=classes_pass.per_lane(0.0))
     highest = peaks.max(axis=0).astype(np.float64)
-    sums = (totals * np.exp(peaks - highest)).sum(axis=0)
-    scores = (highest + np.log(sums))[: len(rows)]
+    with np.errstate(invalid="ignore"):  # inputs that are not finite give scores of NaN, not a warning
+        sums = (totals * np.exp(peaks - highest)).sum(axis=0)
+        scores = (highest + np.log(sums))[: len(rows)]
     return np.asarray(scores + np.asarray(batch.bias_of(classes), np.float64) / temperature)
 
 
@@ -146,6 +147,9 @@ class RankSampledSoftmaxLoss(SampledLoss):
         Candidates kept, fewer than `num_sampled`.
     unique : bool, default True
         Whether a class is drawn at most once a call.
+    in_batch : sampler, optional
+        Adds the true classes of the whole batch to the candidates, corrected by the `probability` this sampler gives
+        them as labels. `num_sampled` may then be 0.
     temperature : float, default 1.0
         What the scores are divided by; the loss's own logits are not.
     ignore_index : int, optional

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from fastcands.losses.per_example import per_example_loss
 from fastcands.losses.smoothing import smooth_sampled
 from fastcands.values import SampledValues
 
-__all__ = ["SampledSoftmaxLoss", "sampled_softmax"]
+__all__ = ["Diagnostics", "SampledSoftmaxLoss", "sampled_softmax"]
 
 
 def sampled_softmax(
@@ -56,6 +56,55 @@ def sampled_softmax(
     return loss, None if upstream is None else tiles.gradients(true_gradient, spread)
 
 
+class Diagnostics(NamedTuple):
+    """What a softmax over the true classes and a sample looks like inside.
+
+    Attributes
+    ----------
+    log_normalizer : array, shape (B,)
+        logsumexp of the row's logits, true classes and candidates, as corrected.
+    true_logits : array, shape (B, T)
+        Corrected logits of the true classes; -inf for labels that are no class.
+    highest_candidate : array, shape (B,)
+        The largest corrected logit of a candidate that was not left out.
+    accuracy : float
+        Share of the rows, of those with a class, in which a true class has a higher logit than every candidate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastcands as fc
+    >>> loss = fc.SampledSoftmaxLoss(fc.UniformSampler(100, seed=1), num_sampled=10)
+    >>> loss.diagnose(np.eye(100, dtype=np.float32), None, [7], 9 * np.eye(100, dtype=np.float32)[[7]]).accuracy
+    1.0
+    """
+
+    log_normalizer: NDArray[Any]
+    true_logits: NDArray[Any]
+    highest_candidate: NDArray[Any]
+    accuracy: float
+
+
+def _diagnose(batch: Batch, values: SampledValues, remove_accidental_hits: bool) -> Diagnostics:
+    tiles = CandidateTiles(
+        batch, values, subtract_log_q=True, remove_hits=remove_accidental_hits, merge=True, keep=False
+    )
+    unused = tiles.per_lane(0.0)
+    tiles.run(logistic=False, shifts=unused, upstream=unused)
+    examples = len(batch.inputs)
+    highest = tiles.peaks.max(axis=0).reshape(-1)[:examples]
+    loss, gradient = np.empty(examples, batch.inputs.dtype), np.empty_like(tiles.true_logits)
+    targets = batch.targets
+    normalise(tiles.true_logits, targets, np.ones_like(loss), tiles.peaks, tiles.totals, loss, gradient, tiles.threads)
+    finite = np.where(targets == 0, 0, tiles.true_logits)
+    empty = np.zeros(examples, bool) if batch.empty_rows is None else batch.empty_rows
+    normalizer = loss + np.where(empty, highest, (targets * finite).sum(axis=1))
+    right = tiles.true_logits.max(axis=1) > highest
+    return Diagnostics(
+        normalizer, tiles.true_logits, highest, float(right[~empty].mean()) if not empty.all() else float("nan")
+    )
+
+
 @dataclass(frozen=True)
 class SampledSoftmaxLoss(SampledLoss):
     """Softmax cross-entropy over the true classes and classes drawn anew at each call.
@@ -75,6 +124,9 @@ class SampledSoftmaxLoss(SampledLoss):
         S, candidates a call.
     unique : bool, default True
         Whether a class is drawn at most once a call.
+    in_batch : sampler, optional
+        Adds the true classes of the whole batch to the candidates, corrected by the `probability` this sampler gives
+        them as labels. `num_sampled` may then be 0.
     remove_accidental_hits : bool, default True
         Whether candidates that are true classes of a row are left out there.
     label_smoothing : float, default 0.0
@@ -128,3 +180,40 @@ class SampledSoftmaxLoss(SampledLoss):
             batch, values, remove_accidental_hits=self.remove_accidental_hits, label_smoothing=self.label_smoothing,
             upstream=upstream,
         )  # fmt: skip
+
+    def diagnose(
+        self, weights: Any, biases: Any, labels: Any, inputs: Any, *, sampled_values: Any = None
+    ) -> Diagnostics:
+        """Look inside the loss of one batch: its normaliser, its logits and the sampled accuracy.
+
+        Parameters
+        ----------
+        weights : array, shape (V, D), or list of shards
+            Class weights: float32, float64, float16 or bfloat16, any strides.
+        biases : array, shape (V,), list of shards, or None
+            Class biases.
+        labels : integer array, shape (B, T) or (B,)
+            True classes, each in [0, V) or the loss's `ignore_index`; at least one row.
+        inputs : float array, shape (B, D)
+            What the class weights are multiplied with.
+        sampled_values : SampledValues or tuple of three arrays, optional
+            Candidates (S,) to use in place of a draw, and their expected counts.
+
+        Returns
+        -------
+        Diagnostics
+            Without label smoothing: it changes the target, not the logits.
+
+        Raises
+        ------
+        TypeError
+            If an array has a dtype that its argument cannot have.
+        ValueError
+            If shapes disagree, there is no row, a label is outside [0, V), or candidates are (B, S).
+        """
+        batch = self._batch(weights, biases, labels, inputs)
+        if not len(batch.inputs):
+            raise ValueError("labels must have at least one row, got none")
+        if sampled_values is not None and np.ndim(sampled_values[0]) != 1:
+            raise ValueError(f"sampled_candidates must have 1 dimension, got shape {np.shape(sampled_values[0])}")
+        return _diagnose(*self._candidates(batch, sampled_values), self.remove_accidental_hits)

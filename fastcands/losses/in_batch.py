@@ -1,0 +1,55 @@
+"""Candidates from the batch itself: the true classes of all its rows, alone or with sampled ones."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.values import SampledValues
+
+__all__ = ["Frequencies", "add_batch_classes"]
+
+
+class Frequencies(Protocol):
+    """What says how often each class is a label."""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+
+    def probability(self, ids: Any) -> NDArray[np.float64]:
+        """Return how likely a label is each of some classes."""
+
+
+def add_batch_classes(
+    frequencies: Frequencies, labels: NDArray[np.int64], drawn: SampledValues | None, unique: bool
+) -> SampledValues:
+    """Return the batch's classes and the drawn ones, with the expected count of a class among both.
+
+    N labels of probability p are expected to hold a class N p times, and hold it at all with probability
+    ``1 - (1 - p)**N``. Drawn candidates add to the first, and are independent chances beside the second.
+    """
+    own, first = np.unique(labels, return_index=True) if unique else (labels.reshape(-1), np.arange(labels.size))
+    if not len(own) and drawn is None:  # no row, so no row has a use for the candidate
+        return SampledValues(np.zeros(1, np.int64), np.ones(labels.shape), np.ones(1))
+
+    def combined(ids: NDArray[np.int64], drawn_counts: Any) -> NDArray[np.float64]:
+        p = np.asarray(frequencies.probability(ids), np.float64)
+        if not unique:
+            return labels.size * p + np.asarray(drawn_counts, np.float64)
+        with np.errstate(divide="ignore"):  # p = 1: the count is 1
+            missing = np.exp(labels.size * np.log1p(-p))
+        return np.asarray(1 - missing * (1 - np.minimum(np.asarray(drawn_counts, np.float64), 1)))
+
+    label_counts = combined(labels, 0 if drawn is None else drawn.true_expected_count)
+    own_counts = label_counts.reshape(-1)[first]
+    if drawn is None:
+        return SampledValues(own, label_counts, own_counts)
+    others = drawn.sampled_candidates
+    other_counts = combined(others, drawn.sampled_expected_count)
+    if unique:
+        new = ~np.isin(others, own)
+        others, other_counts = others[new], other_counts[new]
+    return SampledValues(np.concatenate([own, others]), label_counts, np.concatenate([own_counts, other_counts]))
