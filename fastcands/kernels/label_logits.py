@@ -13,7 +13,12 @@ __all__ = ["dot", "label_logits"]
 
 @kernel(fastmath=frozenset({"reassoc", "contract"}))
 def dot(x: Any, y: Any, width: int) -> Any:
-    """Sum of products. Reassociation lets LLVM keep several partial sums; their order is fixed once compiled."""
+    """Sum of products. Reassociation lets LLVM keep several partial sums; their order is fixed once compiled.
+
+    IN
+        x, y : (at least width,)
+        width : at least 1
+    """
     total = x[0] * y[0]
     for d in range(1, width):
         total += x[d] * y[d]

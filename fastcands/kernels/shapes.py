@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastcands.simd.exponential import LOWEST
 from fastcands.simd.target import ROWS, VECTOR_BYTES
 
-__all__ = ["TILE_ROWS", "panel_lanes", "panels_for", "whole_tiles"]
+__all__ = ["LOWEST", "TILE_ROWS", "panel_lanes", "panels_for", "whole_tiles"]
 
 TILE_ROWS = ROWS
 """Rows of a register tile."""

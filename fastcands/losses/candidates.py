@@ -90,6 +90,8 @@ class CandidateTiles:
         Whether logits are corrected for how candidates were drawn.
     remove_hits : bool
         Whether accidental hits are left out.
+    merge : bool
+        Whether copies of a candidate become one column whatever their expected counts, as a softmax allows.
     keep : bool
         Whether there will be a backward pass.
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.kernels.shapes import LOWEST
 from fastcands.kernels.softmax import normalise
 from fastcands.losses.batch import Batch, no_gradients
 from fastcands.losses.candidates import CandidateTiles
@@ -66,7 +67,7 @@ class Diagnostics(NamedTuple):
     true_logits : array, shape (B, T)
         Corrected logits of the true classes; -inf for labels that are no class.
     highest_candidate : array, shape (B,)
-        The largest corrected logit of a candidate that was not left out.
+        The largest corrected logit of a candidate that was not left out; -inf where there is none.
     accuracy : float
         Share of the rows, of those with a class, in which a true class has a higher logit than every candidate.
 
@@ -85,20 +86,29 @@ class Diagnostics(NamedTuple):
     accuracy: float
 
 
-def _diagnose(batch: Batch, values: SampledValues, remove_accidental_hits: bool) -> Diagnostics:
+def _forward(batch: Batch, values: SampledValues, remove_accidental_hits: bool, merge: bool) -> CandidateTiles:
     tiles = CandidateTiles(
-        batch, values, subtract_log_q=True, remove_hits=remove_accidental_hits, merge=True, keep=False
+        batch, values, subtract_log_q=True, remove_hits=remove_accidental_hits, merge=merge, keep=False
     )
     unused = tiles.per_lane(0.0)
     tiles.run(logistic=False, shifts=unused, upstream=unused)
+    return tiles
+
+
+def _diagnose(batch: Batch, values: SampledValues, remove_accidental_hits: bool) -> Diagnostics:
     examples = len(batch.inputs)
-    highest = tiles.peaks.max(axis=0).reshape(-1)[:examples]
+    # copies of a candidate apart: merged, they would count as one with a higher logit
+    apart = _forward(batch, values, remove_accidental_hits, merge=False)
+    peaks = apart.peaks.max(axis=0).reshape(-1)[:examples]
+    highest = np.where(peaks > LOWEST, peaks, -np.inf)
+    tiles = _forward(batch, values, remove_accidental_hits, merge=True)
+    merged = tiles.peaks.max(axis=0).reshape(-1)[:examples]
     loss, gradient = np.empty(examples, batch.inputs.dtype), np.empty_like(tiles.true_logits)
     targets = batch.targets
     normalise(tiles.true_logits, targets, np.ones_like(loss), tiles.peaks, tiles.totals, loss, gradient, tiles.threads)
     finite = np.where(targets == 0, 0, tiles.true_logits)
     empty = np.zeros(examples, bool) if batch.empty_rows is None else batch.empty_rows
-    normalizer = loss + np.where(empty, highest, (targets * finite).sum(axis=1))
+    normalizer = loss + np.where(empty, merged, (targets * finite).sum(axis=1))
     right = tiles.true_logits.max(axis=1) > highest
     return Diagnostics(
         normalizer, tiles.true_logits, highest, float(right[~empty].mean()) if not empty.all() else float("nan")
@@ -127,14 +137,14 @@ class SampledSoftmaxLoss(SampledLoss):
     in_batch : sampler, optional
         Adds the true classes of the whole batch to the candidates, corrected by the `probability` this sampler gives
         them as labels. `num_sampled` may then be 0.
-    remove_accidental_hits : bool, default True
-        Whether candidates that are true classes of a row are left out there.
-    label_smoothing : float, default 0.0
-        Share of a row's target, in [0, 1), that goes to all of its logits alike, true ones and candidates.
     temperature : float, default 1.0
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional
         A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+    remove_accidental_hits : bool, default True
+        Whether candidates that are true classes of a row are left out there.
+    label_smoothing : float, default 0.0
+        Share of a row's target, in [0, 1), that goes to all of its logits alike, true ones and candidates.
 
     Raises
     ------

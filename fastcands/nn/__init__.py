@@ -8,13 +8,15 @@ from fastcands.nn.sampled_softmax import sampled_softmax_loss, sampled_softmax_l
 from fastcands.nn.sampling import (
     all_candidate_sampler,
     compute_accidental_hits,
-    fixed_unigram_candidate_sampler,
-    learned_unigram_candidate_sampler,
     log_uniform_candidate_sampler,
-    thread_unsafe_unigram_candidate_sampler,
     uniform_candidate_sampler,
 )
 from fastcands.nn.shared import reset
+from fastcands.nn.unigram_sampling import (
+    fixed_unigram_candidate_sampler,
+    learned_unigram_candidate_sampler,
+    thread_unsafe_unigram_candidate_sampler,
+)
 
 __all__ = [
     "all_candidate_sampler",

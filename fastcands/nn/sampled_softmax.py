@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from fastcands.losses.batch import as_upstream
+from fastcands.losses.options import as_flag
 from fastcands.losses.sampled_softmax import sampled_softmax
 from fastcands.nn.arguments import checked_batch, checked_values
 from fastcands.values import Gradients, SampledValues
@@ -99,9 +100,10 @@ def sampled_softmax_loss(
     >>> fc.nn.sampled_softmax_loss(weights, biases, [[3], [7]], inputs, 3, 100, sampled_values=values).round(4)
     array([1.3863, 1.0986], dtype=float32)
     """
+    remove = as_flag(remove_accidental_hits, "remove_accidental_hits")
     batch = checked_batch(weights, biases, labels, inputs, num_classes, num_true, partition_strategy)
     values = checked_values(batch, sampled_values, "log_uniform", num_sampled, num_classes, seed)
-    return sampled_softmax(batch, values, remove_accidental_hits=remove_accidental_hits, upstream=None)[0]
+    return sampled_softmax(batch, values, remove_accidental_hits=remove, upstream=None)[0]
 
 
 def sampled_softmax_loss_and_grad(
@@ -192,9 +194,10 @@ def sampled_softmax_loss_and_grad(
     >>> gradients.biases.ids, gradients.biases.rows.round(2)
     (array([3, 5, 7, 9]), array([-0.75,  0.58, -0.42,  0.58], dtype=float32))
     """
+    remove = as_flag(remove_accidental_hits, "remove_accidental_hits")
     batch = checked_batch(weights, biases, labels, inputs, num_classes, num_true, partition_strategy)
     given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)
     values = checked_values(batch, sampled_values, "log_uniform", num_sampled, num_classes, seed)
-    loss, gradients = sampled_softmax(batch, values, remove_accidental_hits=remove_accidental_hits, upstream=given)
+    loss, gradients = sampled_softmax(batch, values, remove_accidental_hits=remove, upstream=given)
     assert gradients is not None  # they were asked for
     return loss, gradients

@@ -17,16 +17,18 @@ from fastcands.samplers.learned_unigram import LearnedUnigramSampler
 from fastcands.samplers.log_uniform import LogUniformSampler
 from fastcands.samplers.stream_sampler import StreamSampler
 from fastcands.samplers.uniform import UniformSampler
-from fastcands.validation import as_size
+from fastcands.validation import as_labels, as_size
 from fastcands.validation_sampling import as_flag, as_num_classes, as_number, as_path, as_seed_word, as_unigrams
+from fastcands.values import SampledValues
 
-__all__ = ["Vocabulary", "reset", "shared_sampler"]
+__all__ = ["Vocabulary", "reset", "sample_shared", "shared_sampler"]
 
 _Key = tuple[Any, ...]
 _shared: dict[_Key, StreamSampler] = {}
 _digests: dict[int, tuple[tuple[Any, ...], bytes]] = {}
 _lock = threading.Lock()
 
+_MAX_DIGESTS = 8
 _MAX_CLASSES = {
     "uniform": 2**63 - 1,
     "log_uniform": 2**63 - 1,
@@ -49,9 +51,11 @@ def _digest(unigrams: ArrayLike) -> bytes:
     if known is not None:
         return known[1]
     array = np.ascontiguousarray(as_unigrams(unigrams), np.float32)
-    digest = hashlib.blake2b(array, digest_size=32).digest()
+    digest = hashlib.blake2b(array.data, digest_size=32).digest()
     if isinstance(unigrams, tuple):
-        # kept with the tuple itself, so that its id stays taken
+        # kept with the tuple itself, so that its id stays taken; only a few, a caller may make new ones all the time
+        while len(_digests) >= _MAX_DIGESTS:
+            _digests.pop(next(iter(_digests)), None)
         _digests[id(unigrams)] = (unigrams, digest)
     return digest
 
@@ -198,3 +202,49 @@ def shared_sampler(
             arguments = vocabulary.arguments() if vocabulary else {}
             sampler = _shared[key] = _MAKERS[op](key[1], seed=key[5], **arguments)
     return sampler
+
+
+def sample_shared(
+    op: str,
+    true_classes: ArrayLike,
+    num_true: int,
+    num_sampled: int,
+    unique: bool,
+    range_max: int,
+    seed: int | None,
+    vocabulary: Vocabulary | None = None,
+) -> SampledValues:
+    """Return the next draw of the process's sampler for a set of attributes.
+
+    Parameters
+    ----------
+    op : str
+        Name of the sampler.
+    true_classes : integer array, shape (B, num_true), or (B,) if num_true is 1
+        Each in [0, range_max).
+    num_true, num_sampled, unique, range_max, seed, vocabulary
+        As for `shared_sampler`.
+
+    Returns
+    -------
+    SampledValues
+        Candidates and expected counts.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        As from `shared_sampler`, or for classes that make no sense.
+    """
+    sampler = shared_sampler(
+        op,
+        range_max=range_max,
+        num_true=num_true,
+        num_sampled=num_sampled,
+        unique=unique,
+        seed=seed,
+        vocabulary=vocabulary,
+    )
+    labels = as_labels(
+        true_classes, num_true=num_true, num_classes=range_max, name="true_classes", limit_name="range_max"
+    )
+    return sampler.sample_checked(labels, int(num_sampled), bool(unique), "tensorflow", "range_max")

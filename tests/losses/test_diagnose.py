@@ -17,10 +17,17 @@ def test_against_the_logits(remove):
     logits, _ = reference.sampled_logits(*arguments, problem.values, remove_accidental_hits=remove)
     np.testing.assert_allclose(seen.true_logits, logits[:, :2], rtol=1e-12)
     np.testing.assert_allclose(seen.log_normalizer, np.log(np.exp(logits).sum(axis=1)), rtol=1e-12)
-    # copies of a class are one candidate here, so the largest logit may only be larger
-    assert (seen.highest_candidate >= logits[:, 2:].max(axis=1) - 1e-12).all()
-    right = logits[:, :2].max(axis=1) > seen.highest_candidate
-    assert seen.accuracy == right.mean()
+    np.testing.assert_allclose(seen.highest_candidate, logits[:, 2:].max(axis=1), rtol=1e-12)
+    assert seen.accuracy == (logits[:, :2].max(axis=1) > logits[:, 2:].max(axis=1)).mean()
+
+
+def test_copies_and_rows_without_a_candidate():
+    loss = fc.SampledSoftmaxLoss(fc.UniformSampler(5, seed=1), 3, unique=False)
+    values = ([1, 1, 1], np.ones((2, 1)), np.ones(3))
+    seen = loss.diagnose(np.zeros((5, 2)), None, [2, 1], np.zeros((2, 2)), sampled_values=values)
+    assert seen.highest_candidate.tolist() == [0, -np.inf]
+    np.testing.assert_allclose(seen.log_normalizer, [np.log(4), 0], atol=1e-12)
+    assert seen.accuracy == 0.5
 
 
 def test_rows_without_a_class_do_not_count():

@@ -35,6 +35,7 @@ OK = make(20, 3, 4, 5, seed=1)
         ({}, {"num_sampled": 0}, ValueError, r"num_sampled must be at least 1, got 0"),
         ({}, {"num_classes": 21}, ValueError, r"num_classes must be at most the 20 rows of weights, got 21"),
         ({}, {"partition_strategy": "foo"}, ValueError, r"partition_strategy must be 'mod' or 'div', got 'foo'"),
+        ({}, {"remove_accidental_hits": "mod"}, TypeError, r"remove_accidental_hits must be a bool, got str"),
         ({"upstream": np.ones(3)}, {}, ValueError, r"upstream must have shape \(4,\) as labels have rows, got \(3,\)"),
         ({"upstream": np.array(["a"] * 4)}, {}, TypeError, r"upstream must be numbers, got <U1"),
         ({"values": (1, 2)}, {}, TypeError, r"sampled_values must be \(sampled_candidates, true_expected_count, sampled_expected_count\), got tuple"),
