@@ -1,0 +1,38 @@
+"""What a sampled loss allocates beside its results."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import fastcands as fc
+from fastcands.losses import workspace
+
+V, D, B, S = 20_000, 16, 512, 8192
+
+
+@pytest.fixture
+def peak(monkeypatch):
+    """Give a function that runs a call and returns the bytes it had allocated at its highest."""
+
+    def measure(call):
+        call()  # compile and load first: that is memory of another kind
+        monkeypatch.setattr(workspace._pool, "buffers", {})
+        tracemalloc.start()
+        call()
+        highest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return highest
+
+    return measure
+
+
+@pytest.mark.parametrize("loss_class", [fc.SampledSoftmaxLoss, fc.NCELoss])
+def test_one_array_of_logits_for_gradients_and_none_for_the_value(peak, loss_class):
+    rng = np.random.default_rng(0)
+    weights, inputs = rng.normal(size=(V, D)).astype(np.float32), rng.normal(size=(B, D)).astype(np.float32)
+    arguments = weights, np.zeros(V, np.float32), rng.integers(0, V, B), inputs
+    loss = loss_class(fc.LogUniformSampler(V, seed=1), S)
+    logits = B * S * 4
+    assert peak(lambda: loss.value(*arguments)) < logits / 4
+    assert peak(lambda: loss.value_and_grad(*arguments)) < 1.25 * logits
