@@ -43,10 +43,12 @@ def draw_curves(path: Path, evaluations: Sequence[Evaluation], baselines: dict[s
     left.set_title("Training loss", loc="left", fontsize=11)
     left.set_ylabel("nats a word")
 
+    heights = [*perplexities, *baselines.values()]
+    narrow = max(heights) < 8 * min(heights)
     right.plot(seconds, perplexities, color=_ORANGE, marker="o", markersize=4)
     right.set_yscale("log")
     # by itself, a logarithmic axis over less than a decade has one label
-    right.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+    right.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=range(1, 10) if narrow else (1, 2, 5)))
     right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     right.yaxis.set_minor_formatter(NullFormatter())
     right.yaxis.minorticks_off()
@@ -55,11 +57,10 @@ def draw_curves(path: Path, evaluations: Sequence[Evaluation], baselines: dict[s
         right.axhline(value, color=_GREY, linestyle="--", linewidth=1)
         right.annotate(
             f"{name} {value:,.1f}",
-            (1.0, value),
+            (0.0, value),  # on the left, where the curve is far above
             xycoords=("axes fraction", "data"),
-            xytext=(-4, 3),
+            xytext=(4, 3),
             textcoords="offset points",
-            ha="right",
             color=_GREY,
             fontsize=9,
         )
@@ -67,7 +68,7 @@ def draw_curves(path: Path, evaluations: Sequence[Evaluation], baselines: dict[s
         right.annotate(
             f"this model {perplexities[-1]:,.1f}",
             (seconds[-1], perplexities[-1]),
-            xytext=(-4, -12),
+            xytext=(0, 8),
             textcoords="offset points",
             ha="right",
             color=_ORANGE,

@@ -57,7 +57,7 @@ SAMPLERS: dict[str, Callable[..., Any]] = {
 
 OPTIMIZERS: dict[str, OptimizerChoice] = {
     # gradients are those of a batch's mean, so their squares are tiny: the accumulator starts below them
-    "adagrad": OptimizerChoice(lambda lr: fc.Adagrad(lr, initial_accumulator=1e-8), 0.1, 0.2),
+    "adagrad": OptimizerChoice(lambda lr: fc.Adagrad(lr, initial_accumulator=1e-8), 0.1, 0.4),
     "sgd": OptimizerChoice(fc.SGD, 10.0, 0.01),
 }
 

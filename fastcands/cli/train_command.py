@@ -20,7 +20,7 @@ from fastcands.data import TOKENIZERS
 
 __all__ = ["train"]
 
-DEFAULT_SECONDS = 180.0
+DEFAULT_SECONDS = 150.0
 DEFAULT_OUT = Path("fastcands-model")
 _MOST_THREADS = 1024
 # what may be given beside --resume: where the run ends, and how fast it gets there
@@ -70,7 +70,7 @@ def train(
     min_count: Annotated[int, _option("Rarer words are unknown words.", "N", "Text")] = 1,
     context_size: Annotated[
         int, typer.Option("--context", help="Words a prediction sees.", metavar="N", rich_help_panel="Model")
-    ] = 8,
+    ] = 5,
     embedding_dim: Annotated[int, _option("Length of a word's vector, in and out.", "N", "Model")] = 128,
     hidden_dim: Annotated[int, _option("Width of the tanh layer.", "N", "Model")] = 256,
     loss: Annotated[str, _named("Training loss", LOSSES, "Training")] = "sampled_softmax",

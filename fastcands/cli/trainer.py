@@ -21,7 +21,7 @@ from fastcands.models import NGramModel
 __all__ = ["Evaluation", "Snapshot", "Trainer", "perplexity"]
 
 EVALUATIONS = 12  # in a run, at equal steps of progress
-EVALUATED_WORDS = 16_384  # of the validation text, at each of them
+EVALUATED_WORDS = 8_192  # of the validation text, at each of them
 _CHUNK = 4096
 
 
