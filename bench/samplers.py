@@ -1,7 +1,7 @@
 """Samplers and accidental hits beside TensorFlow's own ops, in one alternating run.
 
 Run in the environment of ``make peers``: ``python -m bench.samplers [--rounds N] [--json FILE]``. Every round calls
-both in turn, each once to warm up and three times for a median; the ratio is the median over the rounds of the rounds'
+both in turn, each once to warm up and then for a median; the ratio is the median over the rounds of the rounds'
 ratios, so that a machine whose speed changes during the run does not matter.
 """
 
@@ -76,10 +76,12 @@ def contenders(name: str, v: int, s: int, b: int, folder: Path) -> tuple[Call, C
 
 
 def median_seconds(call: Call) -> float:
-    """Return the median time of three calls after one more."""
+    """Return the median time of a call: of three after one more, or of as many as fit into a few milliseconds."""
+    start = time.perf_counter()
     call()
+    repeats = max(3, min(100, int(0.005 / (time.perf_counter() - start))))
     times = []
-    for _ in range(3):
+    for _ in range(repeats):
         start = time.perf_counter()
         call()
         times.append(time.perf_counter() - start)

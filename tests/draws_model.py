@@ -96,9 +96,7 @@ def by_weights(weights: Sequence[float]) -> Draw:
     return draw
 
 
-def candidates(
-    draw: Draw, seeds: tuple[int, int], call: int, num_sampled: int, unique: bool
-) -> tuple[list[int], int]:
+def candidates(draw: Draw, seeds: tuple[int, int], call: int, num_sampled: int, unique: bool) -> tuple[list[int], int]:
     """Return the candidates of a sampler's call number `call`, all of one size, and the number of tries."""
     stream = words(seeds, 512 * num_sampled * call)
     if not unique:

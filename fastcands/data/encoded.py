@@ -56,9 +56,7 @@ class EncodedText:
     def __post_init__(self) -> None:
         """Refuse ids of another type, and an open end."""
         if self.ids.dtype != np.int32 or self.ids.ndim != 1:
-            raise TypeError(
-                f"ids must be int32 of shape (N,), got {self.ids.dtype} of shape {self.ids.shape}"
-            )
+            raise TypeError(f"ids must be int32 of shape (N,), got {self.ids.dtype} of shape {self.ids.shape}")
         if len(self.ids) and self.ids[-1] != self.boundary_id:
             raise ValueError(f"ids must end with boundary_id = {self.boundary_id}, got {self.ids[-1]}")
 

@@ -156,8 +156,7 @@ def prepare_corpus(corpus: Corpus, tokenizer: str, vocab_size: int, min_count: i
     # numbers before ranks: so the text is tokenized only once
     numbers = _Numbering({BOUNDARY: 0})
     documents = (
-        np.fromiter(map(numbers.__getitem__, tokenize(read_text(path, report))), np.int32)
-        for path in corpus.train
+        np.fromiter(map(numbers.__getitem__, tokenize(read_text(path, report))), np.int32) for path in corpus.train
     )
     rest = EncodedText.from_documents(documents, numbers[BOUNDARY]).ids
     if not len(rest):

@@ -114,9 +114,7 @@ class Vocabulary:
         """
         size = as_size(size, "size", minimum=3)
         min_count = as_size(min_count, "min_count")
-        ranked = sorted(
-            _ranked(word, count) for word, count in counts.items() if word not in (UNKNOWN, BOUNDARY)
-        )
+        ranked = sorted(_ranked(word, count) for word, count in counts.items() if word not in (UNKNOWN, BOUNDARY))
         kept = [item for item in ranked[: size - 2] if -item[0] >= min_count]
         left_out = -sum(item[0] for item in ranked[len(kept) :])
         kept.append(_ranked(UNKNOWN, counts.get(UNKNOWN, 0) + left_out))

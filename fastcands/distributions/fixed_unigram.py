@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastcands.distributions.interface import FixedDistribution
 from fastcands.kernels.alias_table import draw_by_alias, pair_cells, start_cells
-from fastcands.kernels.weights import read_probabilities, sum_in_order
+from fastcands.kernels.weights import sum_in_order, weight_counts
 from fastcands.threads import get_num_threads
 
 __all__ = ["FixedUnigram"]
@@ -34,7 +34,8 @@ class FixedUnigram(FixedDistribution):
     def _set_up(self, weights: NDArray[np.float32]) -> None:
         n = len(weights)
         self._weights = weights
-        self._total, self._num_positive = sum_in_order(weights)
+        total, positive = sum_in_order(weights)
+        self._total, self._num_positive = float(total), int(positive)
         self._aliases = np.empty((n, 2), np.int32)
         self._stays = self._aliases.view(np.float32)
         start_cells(self._aliases, self._stays, get_num_threads())
@@ -58,13 +59,16 @@ class FixedUnigram(FixedDistribution):
         constants = (self._reciprocal, self._reject_below, self._aliases, self._stays)
         return int(draw_by_alias(stream, word, *constants, pairs, out))
 
-    def write_probability(self, ids: NDArray[np.int64], out: NDArray[np.float32]) -> None:
-        """Write the probabilities, from a total in float64."""
-        read_probabilities(ids, self._weights, self._total, out)
+    def write_counts(
+        self, ids: NDArray[np.int64], num_sampled: int, num_tries: float, out: NDArray[np.float32]
+    ) -> None:
+        """Write expected counts, from a total in float64."""
+        weight_counts(ids, self._weights, self._total, num_sampled, num_tries, out)
 
     def probability(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return ``weights[ids] / sum(weights)``."""
-        return self._weights[ids].astype(np.float64) / self._total
+        p: NDArray[np.float64] = self._weights[ids].astype(np.float64) / self._total
+        return p
 
     def __getstate__(self) -> dict[str, Any]:
         return {"weights": self._weights}

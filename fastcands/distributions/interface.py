@@ -51,13 +51,19 @@ class Distribution(ABC):
         """
 
     @abstractmethod
-    def write_probability(self, ids: NDArray[np.int64], out: NDArray[np.float32]) -> None:
-        """Write the probability of each id as TensorFlow computes it, for expected counts.
+    def write_counts(
+        self, ids: NDArray[np.int64], num_sampled: int, num_tries: float, out: NDArray[np.float32]
+    ) -> None:
+        """Write the expected count of each id, rounded where TensorFlow rounds.
 
         Parameters
         ----------
         ids : int64 array, shape (n,)
             Each in [0, num_classes).
+        num_sampled : int
+            Candidates of the draw.
+        num_tries : float
+            Tries it took, a whole number.
         out : float32 array, shape (n,)
             Written.
         """

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from fastcands.distributions.interface import Distribution
 from fastcands.distributions.uniform import Uniform
-from fastcands.kernels.bounded_words import draw_below
-from fastcands.kernels.count_tree import add_to_counts, find_by_weight, read_counts, read_probabilities
+from fastcands.kernels.count_tree import add_to_counts, draw_by_counts, find_by_weight, read_counts, tree_counts
 from fastcands.kernels.decay import decay_counts
 from fastcands.threads import get_num_threads
 from fastcands.validation_sampling import as_counts
@@ -32,7 +31,7 @@ class LearnedUnigram(Distribution):
 
     def __init__(self, num_classes: int) -> None:
         self._num_classes = num_classes
-        sizes = []
+        sizes: list[int] = []
         nodes = num_classes
         while nodes > 1 or not sizes:
             nodes = -(-nodes // _FAN)
@@ -74,9 +73,8 @@ class LearnedUnigram(Distribution):
     def draw(self, stream: NDArray[np.uint64], word: int, pairs: NDArray[np.uint64], out: NDArray[np.int64]) -> int:
         """Fill `out` with draws: a word each, or more; two from a total of 2**31 on."""
         if self._total < _WORD_LIMIT:
-            word = draw_below(stream, word, self._total, pairs, out)
-        else:
-            word = Uniform(self._total).draw(stream, word, pairs, out)
+            return int(draw_by_counts(stream, word, self._total, self._sums, self._offsets, pairs, out))
+        word = Uniform(self._total).draw(stream, word, pairs, out)
         find_by_weight(self._sums, self._offsets, out, pairs.view(np.int64))
         return word
 
@@ -85,9 +83,11 @@ class LearnedUnigram(Distribution):
         read_counts(ids.reshape(-1), self._sums, out)
         return out.reshape(ids.shape)
 
-    def write_probability(self, ids: NDArray[np.int64], out: NDArray[np.float32]) -> None:
-        """Write the quotient of count and total, each rounded to float32 first, as in TensorFlow."""
-        read_probabilities(ids, self._sums, self._total, out)
+    def write_counts(
+        self, ids: NDArray[np.int64], num_sampled: int, num_tries: float, out: NDArray[np.float32]
+    ) -> None:
+        """Write expected counts; count and total are rounded to float32 first, as in TensorFlow."""
+        tree_counts(ids, self._sums, self._total, num_sampled, num_tries, out)
 
     def probability(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return ``counts[ids] / sum(counts)``."""

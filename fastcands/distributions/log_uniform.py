@@ -11,7 +11,7 @@ from fastcands.distributions.interface import PARALLEL_FROM, FixedDistribution
 from fastcands.kernels.log_uniform_draws import (
     draw_log_uniform,
     draw_log_uniform_parallel,
-    log_uniform_probability,
+    log_uniform_counts,
 )
 from fastcands.threads import get_num_threads
 
@@ -50,10 +50,13 @@ class LogUniform(FixedDistribution):
             draw_log_uniform(*args)
         return word + 2 * len(out)
 
-    def write_probability(self, ids: NDArray[np.int64], out: NDArray[np.float32]) -> None:
-        """Write the formula with the quotient rounded to float64, as TensorFlow does."""
-        log_uniform_probability(ids, self._log_range, out)
+    def write_counts(
+        self, ids: NDArray[np.int64], num_sampled: int, num_tries: float, out: NDArray[np.float32]
+    ) -> None:
+        """Write expected counts, from the formula with the quotient rounded to float64, as TensorFlow does."""
+        log_uniform_counts(ids, self._log_range, num_sampled, num_tries, out)
 
     def probability(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return ``log1p(1 / (k + 1)) / log1p(num_classes)`` for each id k."""
-        return np.log1p(1.0 / (ids + 1.0)) / self._log_range
+        p: NDArray[np.float64] = np.log1p(1.0 / (ids + 1.0)) / self._log_range
+        return p

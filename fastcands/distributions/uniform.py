@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.distributions.interface import PARALLEL_FROM, FixedDistribution
+from fastcands.kernels.expected_counts import expected_counts
 from fastcands.kernels.uniform_draws import draw_uniform, draw_uniform_parallel
 from fastcands.threads import get_num_threads
 
@@ -46,9 +47,14 @@ class Uniform(FixedDistribution):
             return word + 2 * len(out)
         return 2 * int(draw_uniform(*args))
 
-    def write_probability(self, ids: NDArray[np.int64], out: NDArray[np.float32]) -> None:
-        """Write 1 / num_classes."""
-        out.fill(np.float32(1.0 / self._num_classes))
+    def write_counts(
+        self, ids: NDArray[np.int64], num_sampled: int, num_tries: float, out: NDArray[np.float32]
+    ) -> None:
+        """Write the expected count, the same for every class."""
+        first = out[:1]
+        first.fill(np.float32(1.0 / self._num_classes))
+        expected_counts(first, num_sampled, num_tries)
+        out[1:] = first
 
     def probability(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return 1 / num_classes for each id."""

@@ -153,7 +153,14 @@ def draw_by_alias(
         fill_pairs(stream, word >> 2, pairs[: end // 2])
         at = skip
         while at < end and filled < m:
-            if not tossed:
+            if not tossed and at + 1 < end and words[at + 1] >= reject_below:
+                x = np.uint64(words[at + 1])
+                cell = x - ((x * reciprocal) >> _HALF) * n
+                cell = cell - n if cell >= n else cell
+                out[filled] = np.int64((np.uint64(words[at] & _COIN_MASK) << _HALF) | cell)
+                filled += 1
+                at += 1
+            elif not tossed:
                 coin = words[at] & _COIN_MASK
                 tossed = True
             elif words[at] >= reject_below:
@@ -168,5 +175,6 @@ def draw_by_alias(
     for i in range(m):
         cell = np.uint64(np.uint32(out[i]))  # unsigned: a signed index is tested for being negative
         toss = np.float32(out[i] >> 32) * _COIN_UNIT
-        out[i] = np.int64(cell) if toss < stays[cell, 0] else np.int64(aliases[cell, 1])
+        alias = np.int64(aliases[cell, 1])  # read whether it is needed or not: a choice without a branch
+        out[i] = np.int64(cell) if toss < stays[cell, 0] else alias
     return word

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel
+from fastcands.kernels.bounded_words import draw_below
+from fastcands.kernels.expected_counts import expected_counts
 
-__all__ = ["add_to_counts", "find_by_weight", "read_counts", "read_probabilities"]
+__all__ = ["add_to_counts", "draw_by_counts", "find_by_weight", "read_counts", "tree_counts"]
 
 _FAN = 16
 _CHILDREN = np.uint64(_FAN)
@@ -38,8 +40,8 @@ def find_by_weight(sums: Any, offsets: Any, units: Any, nodes: Any) -> None:
     # indices are unsigned: signed ones are tested for being negative at every access
     for i in range(len(units)):
         nodes[i] = 0
-    for l in range(len(offsets)):
-        start = np.uint64(offsets[len(offsets) - 1 - l])
+    for depth in range(len(offsets)):
+        start = np.uint64(offsets[len(offsets) - 1 - depth])
         for i in range(len(units)):
             unit = units[i]
             node = np.uint64(nodes[i]) * _CHILDREN
@@ -69,13 +71,14 @@ def add_to_counts(ids: Any, amount: int, sums: Any, offsets: Any) -> None:
         sums : (n,) int64, changed in place
     """
     for i in range(len(ids)):
-        node = ids[i]
+        node = np.uint64(ids[i])
         for level in range(len(offsets)):
-            child = node % _FAN
-            node = node // _FAN
-            base = offsets[level] + node * _FAN
-            for j in range(child, _FAN):
-                sums[base + j] += amount
+            child = np.int64(node % _CHILDREN)
+            node = node // _CHILDREN
+            base = np.uint64(offsets[level]) + node * _CHILDREN
+            # all children, those before with 0: a loop of fixed length becomes vector code
+            for j in range(_FAN):
+                sums[base + np.uint64(j)] += amount * (j >= child)
 
 
 @kernel
@@ -94,13 +97,16 @@ def read_counts(ids: Any, sums: Any, out: Any) -> None:
 
 
 @kernel
-def read_probabilities(ids: Any, sums: Any, total: int, out: Any) -> None:
-    """Write the count of each id divided by the total, both rounded to float32 first, as in TensorFlow.
+def tree_counts(ids: Any, sums: Any, total: int, num_sampled: int, num_tries: float, out: Any) -> None:
+    """Write the expected count of each id, whose probability is its count divided by the total.
+
+    Both are rounded to float32 before the division, as in TensorFlow.
 
     IN
         ids : (n,) int64
         sums : (n,) int64
         total : int64
+        num_sampled, num_tries : as for expected_counts.expected_counts
     OUT
         out : (n,) float32
     """
@@ -108,3 +114,23 @@ def read_probabilities(ids: Any, sums: Any, total: int, out: Any) -> None:
     for i in range(len(ids)):
         v = ids[i]
         out[i] = np.float32(sums[v] - (sums[v - 1] if v % _FAN else 0)) / whole
+    expected_counts(out, num_sampled, num_tries)
+
+
+@kernel
+def draw_by_counts(stream: Any, word: int, total: int, sums: Any, offsets: Any, pairs: Any, out: Any) -> int:
+    """Draw classes in proportion to their counts, a 32-bit word each or more.
+
+    IN
+        stream, word : as for bounded_words.draw_below
+        total : int64, the sum of the counts, below 2**32
+        sums, offsets : as for find_by_weight
+    OUT
+        out : (n,) int64
+    SCRATCH
+        pairs : (at least n + 4,) uint64
+    Returns the index of the word after the last one used.
+    """
+    word = draw_below(stream, word, total, pairs, out)
+    find_by_weight(sums, offsets, out, pairs.view(np.int64))
+    return word

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel, parallel_kernel, prange
+from fastcands.kernels.expected_counts import expected_counts
 from fastcands.kernels.philox import fill_pairs
 
-__all__ = ["draw_log_uniform", "draw_log_uniform_parallel", "log_uniform_probability"]
+__all__ = ["draw_log_uniform", "draw_log_uniform_parallel", "log_uniform_counts", "log_uniform_probability"]
 
 _CONTRACT = frozenset({"contract"})
 _HALF = np.uint64(32)
@@ -143,3 +144,17 @@ def log_uniform_probability(ids: Any, log_range: float, out: Any) -> None:
         y = y * t + 1.0 / 5.0
         y = y * t + 1.0 / 3.0
         out[i] = np.float32((y * t + 1.0) * s * scale)
+
+
+@kernel
+def log_uniform_counts(ids: Any, log_range: float, num_sampled: int, num_tries: float, out: Any) -> None:
+    """Write the expected count of each id.
+
+    IN
+        ids, log_range : as for log_uniform_probability
+        num_sampled, num_tries : as for expected_counts.expected_counts
+    OUT
+        out : (n,) float32
+    """
+    log_uniform_probability(ids, log_range, out)
+    expected_counts(out, num_sampled, num_tries)

@@ -33,7 +33,7 @@ _MAX_DIGITS = 18  # an int64 holds any number of so many digits
 @kernel
 def _is_space(c: int) -> bool:
     """Whether a character at either end of a field is no part of the number."""
-    return c == _BLANK or c == _TAB or c == _RETURN
+    return c in (_BLANK, _TAB, _RETURN)
 
 
 @kernel
@@ -45,7 +45,7 @@ def _number(text: Any, start: int, stop: int) -> float:
         negative = text[at] == _MINUS
         at += 1
     digits = 0
-    mantissa = np.int64(0)
+    mantissa: Any = np.int64(0)
     exponent = 0
     dotted = False
     while at < stop:
@@ -69,7 +69,7 @@ def _number(text: Any, start: int, stop: int) -> float:
             at += 1
         if at == stop or stop - at > 4:
             return np.nan
-        power = 0
+        power: Any = np.int64(0)
         while at < stop and text[at] >= _ZERO and text[at] <= _NINE:
             power = power * 10 + np.int64(text[at] - _ZERO)
             at += 1
@@ -80,7 +80,7 @@ def _number(text: Any, start: int, stop: int) -> float:
     # rounded twice already: right unless that changes what float32 it is
     if np.float32(value * (1.0 - _CLOSE)) != np.float32(value * (1.0 + _CLOSE)):
         return np.nan
-    return -value if negative else value
+    return float(-value if negative else value)
 
 
 @kernel

@@ -15,17 +15,31 @@ _U1, _U3, _U7 = np.uint64(1), np.uint64(3), np.uint64(7)
 
 
 @kernel
+def forget(seen: Any, out: Any, found: int) -> None:
+    """Clear the bits of classes.
+
+    IN
+        out : (num_sampled,) int64
+        found : int64, how many of `out` are filled
+    OUT
+        seen : (n,) uint8, all zero again
+    """
+    for i in range(found):
+        seen[np.uint64(out[i]) >> _U3] = 0
+
+
+@kernel
 def keep_new_by_bit(draws: Any, seen: Any, out: Any, found: int) -> tuple[int, int]:
     """Append to `out` the draws not seen before, until it is full; one bit for each class.
 
     Fast because nothing branches on whether a draw is new: every draw is written at the end of `out`, and the end
-    moves on if it was new.
+    moves on if it was new. When `out` is full the bits are cleared again.
 
     IN
         draws : (n,) int64, each in [0, 8 * len(seen))
         found : int64, how many of `out` are filled, below len(out)
     OUT
-        seen : (ceil(num_classes / 8) uint8,), updated
+        seen : (at least num_classes / 8,) uint8, updated; all zero once `out` is full
         out : (num_sampled,) int64, filled from `found` on
     Returns (how many of `out` are filled now, how many of `draws` were looked at).
     """
@@ -41,22 +55,9 @@ def keep_new_by_bit(draws: Any, seen: Any, out: Any, found: int) -> tuple[int, i
         out[end] = draws[i]
         end += np.uint64((before & bit) == 0)
         if end == full:
-            return np.int64(end), i + 1
-    return np.int64(end), len(draws)
-
-
-@kernel
-def forget(seen: Any, out: Any, found: int) -> None:
-    """Clear the bits that `keep_new_by_bit` has set.
-
-    IN
-        out : (num_sampled,) int64
-        found : int64, how many of `out` are filled
-    OUT
-        seen : (n,) uint8, all zero again
-    """
-    for i in range(found):
-        seen[np.uint64(out[i]) >> _U3] = 0
+            forget(seen, out, full)
+            return int(end), i + 1
+    return int(end), len(draws)
 
 
 @kernel

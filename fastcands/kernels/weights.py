@@ -1,4 +1,4 @@
-"""Class weights: raised to a power, checked, summed."""
+"""Class weights: raised to a power, checked, summed, turned into expected counts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel, parallel_kernel, prange
+from fastcands.kernels.expected_counts import expected_counts
 
-__all__ = ["distort_weights", "read_probabilities", "sum_in_order"]
+__all__ = ["distort_weights", "sum_in_order", "weight_counts"]
 
 _SLICE = 65536
 _ZERO = np.float32(0.0)
@@ -56,7 +57,7 @@ def distort_weights(weights: Any, distortion: float, limit: float, out: Any, num
             bad = _distort_slice(weights[start:stop], distortion, limit, out[start:stop])
             if bad < stop - start and first_bad[worker] == n:
                 first_bad[worker] = start + bad
-    return first_bad.min()
+    return int(first_bad.min())
 
 
 @kernel
@@ -76,15 +77,17 @@ def sum_in_order(weights: Any) -> tuple[float, int]:
 
 
 @kernel
-def read_probabilities(ids: Any, weights: Any, total: float, out: Any) -> None:
-    """Write the weight of each id divided by the total.
+def weight_counts(ids: Any, weights: Any, total: float, num_sampled: int, num_tries: float, out: Any) -> None:
+    """Write the expected count of each id, whose probability is its weight divided by the total.
 
     IN
         ids : (n,) int64
         weights : (N,) float32
         total : float64
+        num_sampled, num_tries : as for expected_counts.expected_counts
     OUT
         out : (n,) float32
     """
     for i in range(len(ids)):
         out[i] = np.float32(np.float64(weights[ids[i]]) / total)
+    expected_counts(out, num_sampled, num_tries)

@@ -122,9 +122,7 @@ class KneserNeyTrigram:
     array([0.073, 0.448, 0.052, 0.427])
     """
 
-    def __init__(
-        self, boundary_id: int, unigrams: NDArray[np.float64], bigrams: _Level, trigrams: _Level
-    ) -> None:
+    def __init__(self, boundary_id: int, unigrams: NDArray[np.float64], bigrams: _Level, trigrams: _Level) -> None:
         self._boundary_id = boundary_id
         self._unigrams = unigrams
         self._bigrams = bigrams
@@ -191,9 +189,7 @@ class KneserNeyTrigram:
     def _after(self, contexts: NDArray[np.int64], words: NDArray[Any]) -> NDArray[np.float64]:
         num_classes = len(self._unigrams)
         lower = self._bigrams.interpolate(contexts[:, 1], words, num_classes, self._unigrams[words])
-        return self._trigrams.interpolate(
-            contexts[:, 0] * num_classes + contexts[:, 1], words, num_classes, lower
-        )
+        return self._trigrams.interpolate(contexts[:, 0] * num_classes + contexts[:, 1], words, num_classes, lower)
 
     def probabilities(self, context: tuple[int, int]) -> NDArray[np.float64]:
         """Return the probability of every word after two words.
@@ -220,9 +216,7 @@ class KneserNeyTrigram:
             raise ValueError(f"context must be in [0, {num_classes}), got {(older, newer)}")
         if newer == self._boundary_id:
             older = newer  # what stands before a document's start is not remembered
-        return self._after(
-            np.tile(np.array([older, newer], np.int64), (num_classes, 1)), np.arange(num_classes)
-        )
+        return self._after(np.tile(np.array([older, newer], np.int64), (num_classes, 1)), np.arange(num_classes))
 
     def log_probabilities(self, text: EncodedText) -> NDArray[np.float64]:
         """Return the natural logarithm of the probability of each word of `text`, given the two before it.

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcands.samplers.fixed_unigram import FixedUnigramSampler
+from fastcands.samplers.labels import checked_labels
 from fastcands.samplers.learned_unigram import LearnedUnigramSampler
 from fastcands.samplers.log_uniform import LogUniformSampler
 from fastcands.samplers.stream_sampler import StreamSampler
 from fastcands.samplers.uniform import UniformSampler
-from fastcands.validation import as_labels, as_size
+from fastcands.validation import as_size
 from fastcands.validation_sampling import as_flag, as_num_classes, as_number, as_path, as_seed_word, as_unigrams
 from fastcands.values import SampledValues
 
@@ -244,7 +245,5 @@ def sample_shared(
         seed=seed,
         vocabulary=vocabulary,
     )
-    labels = as_labels(
-        true_classes, num_true=num_true, num_classes=range_max, name="true_classes", limit_name="range_max"
-    )
+    labels = checked_labels(true_classes, range_max, num_true=num_true, name="true_classes", limit_name="range_max")
     return sampler.sample_checked(labels, int(num_sampled), bool(unique), "tensorflow", "range_max")

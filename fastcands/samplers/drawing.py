@@ -15,13 +15,15 @@ from fastcands.samplers.race import arrival_time_of_try, max_tries, run_race, si
 __all__ = ["Drawn", "Room", "draw_unique", "draw_with_repetition"]
 
 _CHUNK = 65536
+_NO_BITS, _NO_SLOTS = np.empty(0, np.uint8), np.empty(0, np.int64)
 _BITS_FOR = 2**23  # classes for which a bit each is kept whatever the sample size: 1 MiB
 
 
 class Drawn(NamedTuple):
     """Candidates in order, the number of tries they took, and when the next distinct class would have come.
 
-    The time is that of a process in which tries come at rate 1, infinite where it was not asked for or no class is left.
+    The time is that of a process in which tries come at rate 1, infinite where it was not asked for or no class is
+    left.
     """
 
     ids: NDArray[np.int64]
@@ -159,10 +161,11 @@ def _reject(
     num_classes = distribution.num_classes
     # a bit a class while that is small, or no larger than the table would be
     by_bit = num_classes <= max(_BITS_FOR, 256 * target)
-    seen = room.take_seen(num_classes) if by_bit else room.slots(target)
-    shift = 65 - len(seen).bit_length()
+    seen = room.take_seen(num_classes) if by_bit else _NO_BITS
+    slots = _NO_SLOTS if by_bit else room.slots(target)
+    shift = 65 - len(slots).bit_length()
     found = tries = 0
-    want = target + target // 4
+    want = target + target // 64
     while found < target and tries < limit:
         want = min(want + 16, _CHUNK, limit - tries)
         draws = room.draws(want)
@@ -171,11 +174,12 @@ def _reject(
         if by_bit:
             found, used = keep_new_by_bit(draws, seen, ids, found)
         else:
-            found, used = keep_new_by_slot(draws, seen, shift, ids, found)
+            found, used = keep_new_by_slot(draws, slots, shift, ids, found)
         tries += used
         # as many as are missing, at the rate at which the last draws were new, and a few
         want = (target - found) * used // max(found - before, 1) * 9 // 8
     if by_bit:
-        forget(seen, ids, found)
+        if found < target:
+            forget(seen, ids, found)
         room.give_seen(seen)
     return found, tries

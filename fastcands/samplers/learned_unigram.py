@@ -39,8 +39,8 @@ class LearnedUnigramSampler(StreamSampler):
     Notes
     -----
     The counts have 64 bits and are part of `state_dict`. They lie in a tree with sixteen children a node: a draw or an
-    update takes time O(log(num_classes) / log(16)), a class takes 8.5 bytes. Draws are TensorFlow's until the counts add
-    up to 2**31, where TensorFlow stops learning.
+    update takes time O(log(num_classes) / log(16)), a class takes 8.5 bytes. Draws are TensorFlow's until the counts
+    add up to 2**31, where TensorFlow stops learning.
 
     Examples
     --------

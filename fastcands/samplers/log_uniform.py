@@ -93,8 +93,8 @@ class LogUniformSampler(StreamSampler):
         cost = float((frequency - np.sort(frequency)[::-1]) @ surprise)
         if cost > _PLAINLY:
             warnings.warn(
-                f"class ids are not sorted by falling frequency: this order costs the log-uniform sampler {cost:.2f} nats "
-                "a label. Sort the classes, or draw with FixedUnigramSampler(unigrams=counts)",
+                f"class ids are not sorted by falling frequency: this order costs the log-uniform sampler {cost:.2f} "
+                "nats a label. Sort the classes, or draw with FixedUnigramSampler(unigrams=counts)",
                 UserWarning,
                 stacklevel=2,
             )

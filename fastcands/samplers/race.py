@@ -34,8 +34,8 @@ class Finish(NamedTuple):
 def max_tries(num_sampled: int, num_classes: int) -> int:
     """Return after how many tries of drawing and rejecting a unique draw is finished by a race.
 
-    Eight tries a class cost about as much as a race. Up to half the classes, and with ten classes or fewer, draws are to
-    be those of TensorFlow's op, which races never: the number is one that only extreme weights reach.
+    Eight tries a class cost about as much as a race. Up to half the classes, and with ten classes or fewer, draws are
+    to be those of TensorFlow's op, which races never: the number is one that only extreme weights reach.
 
     Parameters
     ----------

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastcands.distributions.interface import Distribution
-from fastcands.kernels.expected_counts import expected_counts, inclusion_probabilities
+from fastcands.kernels.expected_counts import inclusion_probabilities
 from fastcands.samplers.drawing import Room, draw_unique, draw_with_repetition
 from fastcands.samplers.interface import CandidateSampler
+from fastcands.samplers.labels import checked_labels
 from fastcands.samplers.stream import Seed, Stream
-from fastcands.validation import as_class_ids, as_labels, as_size
+from fastcands.validation import as_class_ids, as_size
 from fastcands.validation_sampling import (
     ExpectedCount,
     as_expected_count,
@@ -61,7 +62,7 @@ class StreamSampler(CandidateSampler):
         expected_count: ExpectedCount = "tensorflow",
     ) -> SampledValues:
         """Draw candidates; see `CandidateSampler.sample`."""
-        ids = as_labels(labels, num_classes=self.num_classes)
+        ids = checked_labels(labels, self.num_classes)
         return self.sample_checked(
             ids,
             as_size(num_sampled, "num_sampled"),
@@ -114,8 +115,7 @@ class StreamSampler(CandidateSampler):
             ids = np.concatenate((drawn.ids, flat_labels))
             counts = np.empty(len(ids), np.float32)
             if kind == "tensorflow":
-                distribution.write_probability(ids, counts)
-                expected_counts(counts, num_sampled, float(drawn.num_tries))
+                distribution.write_counts(ids, num_sampled, float(drawn.num_tries), counts)
             elif unique:
                 inclusion_probabilities(distribution.probability(ids), drawn.time, counts)
             else:

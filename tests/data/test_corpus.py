@@ -64,9 +64,7 @@ def test_refused_paths(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=one_line(f"{empty}: the file is empty")):
             find_text_files([empty])
     [binary] = write(tmp_path, "model.npz", content=b"PK\0\1")
-    with pytest.raises(
-        ValueError, match=one_line(f"{binary}: not a text file in UTF-8 (it holds zero bytes)")
-    ):
+    with pytest.raises(ValueError, match=one_line(f"{binary}: not a text file in UTF-8 (it holds zero bytes)")):
         find_text_files([binary])
     folder = tmp_path / "folder"
     write(folder, "empty.txt", content=b"")
@@ -142,9 +140,7 @@ def decoded(content: bytes) -> tuple[str, int]:
     | st.text(st.sampled_from("a \r\né")).map(str.encode)
     | st.binary().map(lambda b: codecs.BOM_UTF8 + b)
 )
-def test_text_is_that_of_the_file(
-    tmp_path_factory: pytest.TempPathFactory, name: str, content: bytes
-) -> None:
+def test_text_is_that_of_the_file(tmp_path_factory: pytest.TempPathFactory, name: str, content: bytes) -> None:
     [path] = write(tmp_path_factory.getbasetemp(), name, content=content)
     report = ReadReport()
     text, replaced = decoded(content)
@@ -233,9 +229,7 @@ def test_the_running_library() -> None:
 
 
 def test_refused_libraries(tmp_path: Path) -> None:
-    with pytest.raises(
-        FileNotFoundError, match="no such folder, where the standard library's source was expected"
-    ):
+    with pytest.raises(FileNotFoundError, match="no such folder, where the standard library's source was expected"):
         standard_library(tmp_path / "nothing")
     write(tmp_path, "os.py")
     message = f"{tmp_path}: too few Python source files for a corpus; name text files instead"

@@ -84,9 +84,7 @@ def test_read_only_ids_are_enough() -> None:
 @pytest.mark.parametrize("bad", [-1, 3, 2**40])
 def test_refused_positions(bad: int) -> None:
     text = EncodedText.from_documents([[1, 2]], 0)
-    with pytest.raises(
-        ValueError, match=rf"positions must be in \[0, len\(text\)\) = \[0, 3\), got {bad} at \[1\]"
-    ):
+    with pytest.raises(ValueError, match=rf"positions must be in \[0, len\(text\)\) = \[0, 3\), got {bad} at \[1\]"):
         text.contexts([0, bad], 2)
 
 
@@ -98,9 +96,7 @@ def test_refused_arguments() -> None:
         text.contexts([[0]], 1)
     with pytest.raises(TypeError, match="positions must be integers, got float64"):
         text.contexts([0.5], 1)
-    with pytest.raises(
-        ValueError, match=r"positions must be in \[0, len\(text\)\) = \[0, 0\), got 0 at \[0\]"
-    ):
+    with pytest.raises(ValueError, match=r"positions must be in \[0, len\(text\)\) = \[0, 0\), got 0 at \[0\]"):
         EncodedText.from_documents([], 0).contexts([0], 1)
     with pytest.raises(ValueError, match="num_classes must be at least 1, got 0"):
         text.counts(0)
@@ -117,9 +113,7 @@ def test_refused_texts() -> None:
         EncodedText(np.zeros((1, 1), np.int32), 0)
     with pytest.raises(ValueError, match="ids must end with boundary_id = 0, got 1"):
         EncodedText(np.array([0, 1], np.int32), 0)
-    with pytest.raises(
-        ValueError, match=r"documents must be in \[0, 2\*\*31\) = \[0, 2147483648\), got -1 at \[0\]"
-    ):
+    with pytest.raises(ValueError, match=r"documents must be in \[0, 2\*\*31\) = \[0, 2147483648\), got -1 at \[0\]"):
         EncodedText.from_documents([[-1]], 0)
     with pytest.raises(ValueError, match=r"documents must be in .*, got 2147483648 at \[1\]"):
         EncodedText.from_documents([[0, 2**31]], 0)

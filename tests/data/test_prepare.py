@@ -52,9 +52,7 @@ def test_the_steps_by_hand_give_the_same(corpus: Corpus, tokenizer: str, size: i
         return [word if word in prepared.vocabulary else UNKNOWN for word in words]
 
     decode = prepared.vocabulary.decode
-    assert decode(prepared.train.ids) == known(
-        [*tokens["train/a.txt"], BOUNDARY, *tokens["train/c.txt.gz"], BOUNDARY]
-    )
+    assert decode(prepared.train.ids) == known([*tokens["train/a.txt"], BOUNDARY, *tokens["train/c.txt.gz"], BOUNDARY])
     assert decode(prepared.valid.ids) == known([*tokens["valid.txt"], BOUNDARY])
     assert decode(prepared.test.ids) == known([*tokens["test.txt"], BOUNDARY])
     assert np.all(np.diff(prepared.train.counts(len(prepared.vocabulary))) <= 0)

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from fastcands.data import TOKENIZERS, tokenize_python, tokenize_whitespace, tokenize_words
 
 # plain text, and text that is mostly what the patterns look for
-TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text(
-    st.sampled_from("ab0x9_.,'\"\\\n =*/<>-!u\u2019é1")
-)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text(st.sampled_from("ab0x9_.,'\"\\\n =*/<>-!u\u2019é1"))
 NAMES = pytest.mark.parametrize("name", sorted(TOKENIZERS))
 
 

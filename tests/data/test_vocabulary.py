@@ -92,9 +92,7 @@ def test_encode_does_not_learn() -> None:
 @pytest.mark.parametrize("bad", [-1, 3, 2**40])
 def test_decode_refuses_other_ids(bad: int) -> None:
     vocabulary = Vocabulary.build({"a": 1}, size=3)
-    with pytest.raises(
-        ValueError, match=rf"ids must be in \[0, len\(vocabulary\)\) = \[0, 3\), got {bad} at \[1\]"
-    ):
+    with pytest.raises(ValueError, match=rf"ids must be in \[0, len\(vocabulary\)\) = \[0, 3\), got {bad} at \[1\]"):
         vocabulary.decode([0, bad])
     with pytest.raises(TypeError, match="ids must be integers, got float64"):
         vocabulary.decode([0.0])

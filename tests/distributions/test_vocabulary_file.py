@@ -126,7 +126,9 @@ def test_a_file_that_is_not_there(tmp_path):
         read_vocabulary(tmp_path / "nowhere.txt", 1, 1, 0)
 
 
-@given(st.lists(st.floats(0, 2.0**127, width=32), min_size=1, max_size=30), st.sampled_from(["r", ".3g", ".17e", ".9f"]))
+@given(
+    st.lists(st.floats(0, 2.0**127, width=32), min_size=1, max_size=30), st.sampled_from(["r", ".3g", ".17e", ".9f"])
+)
 def test_numbers_are_rounded_once(tmp_path_factory, numbers, style):
     texts = [repr(x) if style == "r" else format(x, style) for x in numbers]
     path = tmp_path_factory.getbasetemp() / "numbers.txt"

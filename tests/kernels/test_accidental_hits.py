@@ -40,15 +40,11 @@ def test_threads_find_the_same(threads):
 def test_candidates_that_fall_into_one_slot():
     """Multiples of a large power of two collide under multiplication by an odd number."""
     sampled = np.arange(64) << 57
-    assert_equal(
-        find_accidental_hits(sampled[:, None], sampled), reference.accidental_hits(sampled[:, None], sampled)
-    )
+    assert_equal(find_accidental_hits(sampled[:, None], sampled), reference.accidental_hits(sampled[:, None], sampled))
 
 
 def test_read_only_and_strided_input():
     labels = np.arange(20).reshape(10, 2)[::2]
     sampled = np.arange(40)[::3]
     sampled.flags.writeable = False
-    assert_equal(
-        fc.nn.compute_accidental_hits(labels, sampled, 2), reference.accidental_hits(labels, sampled)
-    )
+    assert_equal(fc.nn.compute_accidental_hits(labels, sampled, 2), reference.accidental_hits(labels, sampled))

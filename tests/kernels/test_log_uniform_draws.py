@@ -20,9 +20,7 @@ CLASSES = [1, 2, 3, 10, 1000, 10**6, 2**31, 2**32 + 1, 10**12, 2**52, 2**62, 2**
 
 def drawn(num_classes, n, pair=0):
     out = np.full(n, -7, np.int64)
-    end = draw_log_uniform(
-        STREAM, pair, num_classes, math.log1p(num_classes), np.empty(n + 2, np.uint64), out
-    )
+    end = draw_log_uniform(STREAM, pair, num_classes, math.log1p(num_classes), np.empty(n + 2, np.uint64), out)
     assert end == pair + n
     return out
 

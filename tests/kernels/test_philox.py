@@ -33,9 +33,7 @@ def test_known_answers_of_random123(key, counter, expected):
 @pytest.mark.parametrize("num_blocks", [0, 1, 7, 33])
 def test_stream_is_the_models(block, num_blocks):
     seeds = (0x0123456789ABCDEF, 2**64 - 2)
-    stream = np.array(
-        [seeds[0] & 0xFFFFFFFF, seeds[0] >> 32, seeds[1] & 0xFFFFFFFF, seeds[1] >> 32], np.uint64
-    )
+    stream = np.array([seeds[0] & 0xFFFFFFFF, seeds[0] >> 32, seeds[1] & 0xFFFFFFFF, seeds[1] >> 32], np.uint64)
     pairs = np.empty(2 * num_blocks, np.uint64)
     fill_pairs(stream, block, pairs)
     assert as_words(pairs) == list(islice(words(seeds, block), 4 * num_blocks))

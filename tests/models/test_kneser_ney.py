@@ -125,9 +125,7 @@ def test_probabilities_are_those_of_the_text() -> None:
 
 def test_what_stands_before_a_start_is_forgotten() -> None:
     model = KneserNeyTrigram.fit(encoded([[1, 2], [2, 1, 2]]), 4)
-    np.testing.assert_array_equal(
-        model.probabilities((3, BOUNDARY)), model.probabilities((BOUNDARY, BOUNDARY))
-    )
+    np.testing.assert_array_equal(model.probabilities((3, BOUNDARY)), model.probabilities((BOUNDARY, BOUNDARY)))
 
 
 def test_context_helps_and_unigrams_do_not_hide_it() -> None:

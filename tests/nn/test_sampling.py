@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastcands as fc
-
+from fastcands.nn import shared
 
 
 def fixed_unigram(true_classes, num_true, num_sampled, unique, range_max, seed=None):
@@ -91,9 +91,7 @@ def test_seeds_that_are_one_attribute_share_a_stream(pair):
     second = function([[1]], 1, 9, True, 10**5, seed=5 + 2**31 - 1).sampled_candidates
     assert first.tolist() != second.tolist()
     fc.nn.reset()
-    assert (
-        function([[1]], 1, 9, True, 10**5, seed=5 + 2**31 - 1).sampled_candidates.tolist() == first.tolist()
-    )
+    assert function([[1]], 1, 9, True, 10**5, seed=5 + 2**31 - 1).sampled_candidates.tolist() == first.tolist()
 
 
 def test_no_seed_is_random_and_keeps_its_stream(pair):
@@ -157,8 +155,7 @@ def test_threads_share_the_process_state(pair):
     results = []
 
     def work():
-        for _ in range(20):
-            results.append(function([[1]], 1, 8, True, 1000, seed=1).sampled_candidates.tolist())
+        results.extend(function([[1]], 1, 8, True, 1000, seed=1).sampled_candidates.tolist() for _ in range(20))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -206,6 +203,12 @@ class TestFixedUnigram:
             self.first(unigrams=[1, 2, 3, 5])
             self.first(unigrams=unigrams, distortion=0.5)
 
+    def test_new_tuples_do_not_pile_up(self):
+        for _ in range(50):
+            self.first(unigrams=tuple(np.arange(1.0, 5.0).tolist()))
+        assert len(shared._digests) <= 8
+        assert len(shared._shared) == 1
+
     def test_a_changed_list_is_another_sampler(self):
         weights = [1.0, 0.0, 0.0, 0.0]
         assert set(self.first(unigrams=weights)) == {0}
@@ -241,7 +244,11 @@ class TestFixedUnigram:
         [
             ({}, ValueError, "one of unigrams and vocab_file must be given, got none"),
             ({"unigrams": []}, ValueError, "one of unigrams and vocab_file must be given, got none"),
-            ({"unigrams": (1,), "vocab_file": "x"}, ValueError, "one of unigrams and vocab_file must be given, got both"),
+            (
+                {"unigrams": (1,), "vocab_file": "x"},
+                ValueError,
+                "one of unigrams and vocab_file must be given, got both",
+            ),
             ({"unigrams": (1, 2, 3)}, ValueError, "unigrams must have 4 weights for the 4 classes of this shard"),
             ({"unigrams": (1, 2, 3, -1)}, ValueError, r"unigrams\[3\] must be finite and not negative, got -1.0"),
             ({"unigrams": 3}, ValueError, r"unigrams must have 1 dimension, got shape \(\)"),

@@ -124,9 +124,7 @@ def random_weights(rng, v):
 def drift(weights, distortion):
     """How far TensorFlow's float32 running total of the weights is off."""
     powers = weights if distortion == 1.0 else weights ** np.float32(distortion)
-    running = np.float32(0.0)
-    for w in powers:
-        running += w
+    running = np.cumsum(powers, dtype=np.float32)[-1]
     return abs(float(running) / powers.sum(dtype=np.float64) - 1.0)
 
 
@@ -159,6 +157,26 @@ def test_fixed_unigram_draws_the_same(block, tmp_path):
             assert_same(sampler.sample(labels, s, unique=unique), theirs, rtol)
 
 
+def test_a_vocabulary_file_of_millions_of_lines(tmp_path):
+    v, path = 3 * 10**6, tmp_path / "vocabulary.txt"
+    weights = np.random.default_rng(0).integers(0, 50, v)
+    path.write_text("".join(f"w,{w}\n" for w in weights.tolist()))
+    sampler = fc.FixedUnigramSampler(v, vocab_file=path, seed=(5, 6))
+    rtol = 1e-6 + drift(weights.astype(np.float32), 1.0)
+    for _ in range(CALLS):
+        theirs = tf.raw_ops.FixedUnigramCandidateSampler(
+            true_classes=[[0, v - 1]],
+            num_true=2,
+            num_sampled=10**5,
+            unique=True,
+            range_max=v,
+            vocab_file=str(path),
+            seed=5,
+            seed2=6,
+        )
+        assert_same(sampler.sample([[0, v - 1]], 10**5), theirs, rtol)
+
+
 @pytest.mark.parametrize("shards", [2, 3, 7])
 def test_fixed_unigram_shards_draw_the_same(shards):
     weights = np.arange(1, 101).astype(np.float32)
@@ -175,7 +193,7 @@ def test_fixed_unigram_shards_draw_the_same(shards):
 def test_every_rule_of_the_vocabulary_file(tmp_path):
     """A file that uses all of them is read by both to the same draws."""
     path = tmp_path / "vocabulary.txt"
-    path.write_bytes(b"a,1\r\n\nb,x,2.5\n 3 \n\r\nd,\t4e0\n5\re,6\n0x1p3\n,7\n\n\"q,r\",1e-2\nz,.5\ny,5.")
+    path.write_bytes(b'a,1\r\n\nb,x,2.5\n 3 \n\r\nd,\t4e0\n5\re,6\n0x1p3\n,7\n\n"q,r",1e-2\nz,.5\ny,5.')
     sampler = fc.FixedUnigramSampler(10, vocab_file=path, seed=(1, 2))
     for _ in range(20):
         theirs = tf.raw_ops.FixedUnigramCandidateSampler(
@@ -205,9 +223,7 @@ def test_lines_that_neither_reads(line, tmp_path):
 
 def test_all_candidate_sampler():
     labels = np.array([[0, 3], [4, 4]])
-    assert_same(
-        fc.nn.all_candidate_sampler(labels, 2, 5, True), tf.random.all_candidate_sampler(labels, 2, 5, True)
-    )
+    assert_same(fc.nn.all_candidate_sampler(labels, 2, 5, True), tf.random.all_candidate_sampler(labels, 2, 5, True))
 
 
 @pytest.mark.parametrize("unique", [True, False])
@@ -252,9 +268,7 @@ def test_many_candidates(name):
             labels = np.array([[0, v - 1]])
             with fc.num_threads(threads):
                 ours = sampler.sample(labels, s, unique=unique)
-            theirs = op(
-                true_classes=labels, num_true=2, num_sampled=s, unique=unique, range_max=v, seed=1, seed2=2
-            )
+            theirs = op(true_classes=labels, num_true=2, num_sampled=s, unique=unique, range_max=v, seed=1, seed2=2)
             assert_same(ours, theirs)
 
 

@@ -84,7 +84,7 @@ def test_unique_draws_against_enumeration(name, num_classes, num_sampled, limit,
         monkeypatch.setattr(drawing, "max_tries", lambda *_: limit)
     p = WEIGHTS[name](num_classes)
     exact, _ = enumerate_unique(p / p.sum(), num_sampled)
-    n = 6000
+    n = 3000
     drawn = draw_many(make(name, num_classes, 5), num_sampled, n)
     keys = list(exact)
     place = {key: i for i, key in enumerate(keys)}
@@ -115,7 +115,7 @@ def test_number_of_tries_is_that_of_rejection(name, limit, monkeypatch):
             sampler._room,
             timed=False,
         ).num_tries
-        for _ in range(8000)
+        for _ in range(4000)
     ]
     assert min(tries) == 4
     assert abs(np.mean(tries) - mean_tries) < 4 * np.std(tries) / math.sqrt(len(tries))

@@ -187,9 +187,9 @@ def test_a_file_without_positive_weights(tmp_path):
     (tmp_path / "v").write_text("0\n0\n")
     with pytest.raises(ValueError, match="vocab_file must have a positive weight"):
         fc.FixedUnigramSampler(2, vocab_file=tmp_path / "v")
-    with pytest.raises(ValueError, match="weight 0 of vocab_file to the power of distortion = -1.0 must be at most"):
+    with pytest.raises(ValueError, match=r"weight 0 of vocab_file to the power of distortion = -1.0 must be at most"):
         fc.FixedUnigramSampler(2, vocab_file=tmp_path / "v", distortion=-1)
-    with pytest.raises(ValueError, match="vocab_file must have 3 weights for the 3 classes .* got 2"):
+    with pytest.raises(ValueError, match=r"vocab_file must have 3 weights for the 3 classes .* got 2"):
         fc.FixedUnigramSampler(3, vocab_file=tmp_path / "v")
 
 

@@ -10,7 +10,7 @@ import fastcands as fc
 from fastcands.samplers import drawing
 from fastcands.samplers.race import arrival_time_of_try
 
-V, N = 20, 20000
+V, N = 20, 12000
 
 
 def sampler_of(kind, seed, num_classes=V):
@@ -42,7 +42,7 @@ def test_tensorflows_counts_have_one(num_sampled):
     estimates = partition_estimates("fixed_unigram", "tensorflow", num_sampled, 7)
     bias = estimates.mean() - 1.0
     assert bias > 0.05
-    assert bias > 8 * estimates.std() / math.sqrt(N)
+    assert bias > 5 * estimates.std() / math.sqrt(N)
 
 
 @pytest.mark.parametrize("limit", [None, 1, 3])
@@ -84,9 +84,10 @@ def test_labels_and_candidates_of_one_class_have_one_count():
 
 
 def test_all_classes_are_certain():
-    assert sampler_of("log_uniform", 3).sample([[0]], V, expected_count="unbiased").sampled_expected_count.tolist() == [
-        1.0
-    ] * V
+    assert (
+        sampler_of("log_uniform", 3).sample([[0]], V, expected_count="unbiased").sampled_expected_count.tolist()
+        == [1.0] * V
+    )
     sampler = fc.FixedUnigramSampler(4, unigrams=[0, 1, 0, 5])
     values = sampler.sample([[0, 1, 2, 3]], 2, expected_count="unbiased")
     assert values.true_expected_count.tolist() == [[0.0, 1.0, 0.0, 1.0]]
