@@ -157,14 +157,12 @@ def fork_and_call(seed: int, expected: bytes) -> int:
     return wait_for(child, 30)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_can_call() -> None:
     expected = merged(1)  # the pool of threads runs before the fork
     assert fork_and_call(1, expected) == 0
     assert merged(1) == expected
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_forked_while_another_thread_calls_can_call() -> None:
     expected = merged(2)
     running = threading.Event()
