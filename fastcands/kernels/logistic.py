@@ -23,7 +23,7 @@ def add_true_losses(
 
     IN
         true_logits : (B, T); -inf where there is no class
-        targets : (B, T); 0 where there is no class
+        targets : (B, T) float64; 0 where there is no class
         shifts : (at least B,), what is subtracted from an example's logits
         upstream : (at least B,), weight of each example's loss in the gradients
         totals : (blocks, lanes), losses of the candidates

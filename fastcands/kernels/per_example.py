@@ -52,7 +52,7 @@ def example_losses(
     """Turn each row of logits into its loss and the gradient of its logits. Parallel over examples.
 
     IN
-        targets : (B, T), of the first T logits; the others have target 0
+        targets : (B, T) float64, of the first T logits; the others have target 0
         shifts : (B,), what a logistic loss subtracts from the logits
         upstream : (B,), weight of each example's loss in the gradients
         logistic : whether the loss is a logistic one; else it is softmax cross-entropy

@@ -25,7 +25,7 @@ def normalise(
 
     IN
         true_logits : (B, T); -inf where there is no class
-        targets : (B, T), rows sum to 1; 0 where there is no class
+        targets : (B, T) float64, rows sum to 1; 0 where there is no class
         upstream : (B,), weight of each example's loss in the gradients
         num_threads : int
     IN, OUT

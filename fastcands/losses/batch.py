@@ -85,12 +85,12 @@ class Batch(NamedTuple):
         return cls(table, bias, ids, array, given.dtype, depth, present, temperature)
 
     @property
-    def targets(self) -> NDArray[Any]:
+    def targets(self) -> NDArray[np.float64]:
         """What each true class's probability should be, (B, T): equal shares of 1 among those that are classes."""
         if self.present is None:
-            return np.full(self.labels.shape, 1 / self.labels.shape[1], self.inputs.dtype)
+            return np.full(self.labels.shape, 1 / self.labels.shape[1])
         counts = np.maximum(self.present.sum(axis=1, keepdims=True), 1)
-        return np.asarray(self.present / counts, self.inputs.dtype)
+        return np.asarray(self.present / counts)
 
     @property
     def empty_rows(self) -> NDArray[np.bool_] | None:

@@ -39,11 +39,11 @@ def full_softmax(batch: Batch, upstream: NDArray[Any] | None, label_smoothing: f
     if upstream is None:
         return loss, None
     factors = classes.per_lane(upstream / sums[:examples])
-    shares = np.asarray(upstream[:, None] * targets * (1 - label_smoothing), targets.dtype)
+    shares = np.asarray(upstream[:, None] * targets * (1 - label_smoothing), upstream.dtype)
     spread = None
     if label_smoothing:
-        even = np.asarray(upstream * (label_smoothing / batch.weights.total), targets.dtype)
-        spread = Spread(even, row_sum.astype(targets.dtype))
+        even = np.asarray(upstream * (label_smoothing / batch.weights.total), upstream.dtype)
+        spread = Spread(even, row_sum.astype(upstream.dtype))
     return loss, classes.gradients(logistic=False, shifts=highest, factors=factors, shares=shares, spread=spread)[0]
 
 
