@@ -22,7 +22,7 @@ class Panels:
 
     Parameters
     ----------
-    rows : int, default 128
+    rows : int, default 256
         Rows of a panel; the last one may have fewer.
 
     Examples
@@ -34,7 +34,7 @@ class Panels:
     np.float64(18.0)
     """
 
-    def __init__(self, rows: int = 128) -> None:
+    def __init__(self, rows: int = 256) -> None:
         self.rows = rows
         self._pool: ThreadPoolExecutor | None = None
         self._pool_key = (0, 0)

@@ -33,7 +33,7 @@ def features_by_formula(p: dict[str, np.ndarray], contexts: np.ndarray) -> np.nd
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("num_rows", [1, 127, 128, 129, 400])
+@pytest.mark.parametrize("num_rows", [1, 255, 256, 257, 800])
 def test_forward_is_the_formula(num_rows: int, threads: int) -> None:
     layers = make()
     contexts = contexts_of(layers, num_rows)
