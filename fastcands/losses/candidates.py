@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.candidate_gradients import add_label_rows, input_gradients, weight_gradients
+from fastcands.kernels.candidate_gradients import (
+    FEATURE_CHUNK,
+    INPUT_PANELS,
+    add_label_rows,
+    input_gradients,
+    weight_gradients,
+)
 from fastcands.kernels.candidate_plan import plan_candidates
 from fastcands.kernels.candidate_tiles import candidate_tiles
 from fastcands.kernels.shapes import TILE_ROWS, panel_lanes, panels_for, whole_tiles
@@ -177,7 +183,8 @@ class CandidateTiles:
         d_inputs = np.empty((examples, width), dtype)
         input_gradients(
             self._tiles, self._rows, len(plan.offsets), true_gradient, self._label_weights,
-            scratch("sums", (threads, batch.depth, lanes), dtype), d_inputs, np.zeros(1, np.int64), threads,
+            scratch("sums", (threads, INPUT_PANELS, FEATURE_CHUNK, lanes), dtype), d_inputs, np.zeros(1, np.int64),
+            threads,
         )  # fmt: skip
         add_label_rows(
             plan.label_order, plan.label_starts, plan.label_rows, true_gradient, batch.inputs, weight_rows, bias_rows,
