@@ -115,20 +115,30 @@ class _Bar:
 
 
 class _Lines:
-    """A line for the first step, then every ten seconds, and for each evaluation."""
+    """A line for the first step, then every ten seconds, and for each evaluation.
+
+    What is said before training waits for it to start: text that is refused leaves its one line alone on stderr.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._first: Snapshot | None = None
         self._last_line = -math.inf  # so the first step has a line
+        self._held: list[str] | None = []
 
     def _line(self, text: str) -> None:
         self._console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     def stage(self, message: str) -> None:
-        self._line(message)
+        if self._held is None:
+            self._line(message)
+        else:
+            self._held.append(message)
 
     def __enter__(self) -> Self:
+        for message in self._held or ():
+            self._line(message)
+        self._held = None
         return self
 
     def __exit__(

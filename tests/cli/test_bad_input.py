@@ -82,11 +82,9 @@ def test_refused(command: Command, place: Path, monkeypatch: pytest.MonkeyPatch,
     small = [] if {"--context", "--embedding-dim", "--hidden-dim", "--batch-size"} & {*arguments} else SMALL
     code, out, err = command("train", *small, "--epochs", 1, *options)
     assert (code, out) == (2, "")
-    last = err.splitlines()[-1]
-    assert last.startswith("fastcands: ")
-    assert message in last
-    assert sum(line.startswith("fastcands: ") for line in err.splitlines()) == 1
-    assert "Traceback" not in err
+    assert err.startswith("fastcands: ")
+    assert message in err
+    assert err.count("\n") == 1
     assert sorted(place.rglob("*")) == before
 
 
