@@ -17,10 +17,11 @@ from typing import Any, ClassVar, overload
 import llvmlite
 import numba
 from numba.core import caching
+from numba.core.ccallback import CFunc
 
 from fastcands import threads
 
-__all__ = ["kernel", "parallel_kernel", "prange"]
+__all__ = ["cache_directories", "callback", "kernel", "parallel_kernel", "prange"]
 
 prange = numba.prange
 
@@ -30,7 +31,7 @@ _PACKAGE = Path(__file__).parent
 @functools.cache
 def _sources() -> list[Path]:
     """List the files of the package that kernels are built from."""
-    return sorted([Path(__file__), *_PACKAGE.glob("simd/*.py"), *_PACKAGE.glob("kernels/*.py")])
+    return sorted([Path(__file__), _PACKAGE / "stages.py", *_PACKAGE.glob("simd/*.py"), *_PACKAGE.glob("kernels/*.py")])
 
 
 @functools.cache
@@ -60,6 +61,16 @@ class _CacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
 
 class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _CacheImpl
+    directories: ClassVar[set[str]] = set()
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self.directories.add(self.cache_path)
+
+
+def cache_directories() -> list[Path]:
+    """List the directories in which the kernels imported so far are stored, or will be once they are compiled."""
+    return sorted(map(Path, _KernelCache.directories))
 
 
 def _compile_lazily(function: Callable[..., Any], *, parallel: bool, fastmath: frozenset[str]) -> Any:
@@ -96,6 +107,27 @@ def kernel(function: Callable[..., Any] | None = None, *, fastmath: frozenset[st
     if function is None:
         return functools.partial(_compile_lazily, parallel=False, fastmath=fastmath)
     return _compile_lazily(function, parallel=False, fastmath=fastmath)
+
+
+def callback(function: Callable[..., None], signature: Any) -> Any:
+    """Compile a function that other compiled code calls by its address.
+
+    Parameters
+    ----------
+    function : callable
+        A function at the top level of a module of the package, which raises nothing.
+    signature : numba signature
+        Types of its arguments; it returns nothing.
+
+    Returns
+    -------
+    object
+        Its ``address`` is where the code stands, as long as the object lives.
+    """
+    compiled = CFunc(function, (signature.args, signature.return_type), {}, {"error_model": "numpy"})
+    compiled._cache = _KernelCache(function)
+    compiled.compile()
+    return compiled
 
 
 def parallel_kernel(function: Callable[..., Any]) -> Callable[..., Any]:

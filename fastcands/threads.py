@@ -26,7 +26,7 @@ from typing import Any
 
 import numba
 
-__all__ = ["get_num_threads", "launch", "num_threads", "set_num_threads"]
+__all__ = ["get_num_threads", "launch", "num_threads", "set_num_threads", "threading_layer"]
 
 _LIBTBB = "libtbb.so.12"
 
@@ -144,14 +144,22 @@ def num_threads(n: int) -> Iterator[None]:
         _override.reset(token)
 
 
+def threading_layer() -> str:
+    """Return the layer Numba has started: 'tbb', 'omp' or 'workqueue'; 'not started' before any parallel kernel ran."""
+    try:
+        return str(numba.threading_layer())
+    except ValueError:
+        return "not started"
+
+
 def _layer_allows_concurrency() -> bool:
     """Whether the layer Numba started allows two Python threads in parallel loops at once."""
     global _concurrent
     if _concurrent is None:
-        try:
-            _concurrent = numba.threading_layer() in ("tbb", "omp")
-        except ValueError:  # no parallel loop has run yet: the layer is not chosen
+        layer = threading_layer()
+        if layer == "not started":
             return False
+        _concurrent = layer in ("tbb", "omp")
     return _concurrent
 
 

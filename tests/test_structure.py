@@ -27,7 +27,8 @@ ROOMS: dict[str, set[str]] = {
     "threads": set(),
     "jit": {"threads"},
     "simd": {"jit"},
-    "kernels": {"simd", "jit"},
+    "stages": {"jit"},
+    "kernels": {"stages", "simd", "jit"},
     "validation": set(),
     "validation_sampling": {"validation"},
     "values": {"kernels", "threads", "validation"},
@@ -35,13 +36,15 @@ ROOMS: dict[str, set[str]] = {
     "distributions": {"kernels", "threads", "validation", "validation_sampling"},
     "samplers": {"distributions", "kernels", "threads", "validation", "validation_sampling", "values"},
     "losses": {"kernels", "threads", "validation", "values"},
-    "optimizers": {"kernels", "threads", "validation", "values"},
+    "schedules": {"validation"},
+    "optimizers": {"schedules", "kernels", "threads", "validation", "values"},
     "table": {"losses", "optimizers", "kernels", "threads", "validation", "values"},
     "nn": {"losses", "samplers", "hits", "kernels", "threads", "validation", "validation_sampling", "values"},
     "reference": set(),
-    "fastcands": {"nn", "table", "optimizers", "losses", "samplers", "values", "threads"},
-    "data": {"validation"},
-    "models": {"data", "fastcands"},
+    "fastcands": {"metrics", "nn", "table", "optimizers", "schedules", "losses", "samplers", "values", "threads"},
+    "metrics": {"validation"},
+    "data": {"kernels", "validation"},
+    "models": {"data", "kernels", "fastcands"},
     "cli": {"models", "data", "fastcands"},
     "__main__": {"cli"},
 }
@@ -50,11 +53,12 @@ ROOMS: dict[str, set[str]] = {
 OUTSIDE: dict[str, set[str]] = {
     "threads": {"numba"},
     "jit": {"numba", "llvmlite"},
+    "stages": {"numba", "llvmlite"},
     "simd": {"numba", "llvmlite"},
     "cli": {"typer", "click", "rich", "matplotlib", "threadpoolctl"},
 }
 
-COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "cfunc", "generated_jit", "stencil"}
+COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "cfunc", "CFunc", "generated_jit", "stencil"}
 NEVER_AT_IMPORT = {"torch", "tensorflow", "sklearn", "mpi4py", "matplotlib", "typer", "rich"}
 
 

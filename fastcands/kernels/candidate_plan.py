@@ -13,7 +13,7 @@ __all__ = ["plan_candidates"]
 @kernel
 def plan_candidates(
     sampled: Any, order: Any, log_counts: Any, labels: Any, label_order: Any, merge: bool, classes: Any,
-    log_weights: Any, copies: Any, class_rows: Any, label_positions: Any, label_starts: Any, label_rows: Any, ids: Any,
+    log_weights: Any, copies: Any, class_rows: Any, label_columns: Any, label_starts: Any, label_rows: Any, ids: Any,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Merge the sorted candidates with the sorted labels.
 
@@ -23,7 +23,7 @@ def plan_candidates(
 
     IN
         sampled : (S,) int64, candidates
-        order : (S,) int64, ``argsort(sampled)``
+        order : (S,) int64, stable ``argsort(sampled)``
         log_counts : (S,) float64, log Q of each candidate
         labels : (N,) int64, the true classes of all rows, row by row
         label_order : (N,) int64, stable ``argsort(labels)``
@@ -31,9 +31,9 @@ def plan_candidates(
     OUT
         classes : (S,) int64, the class of each of the C columns, rising
         log_weights : (S,) float64, what is added to the logit of each
-        copies : (S,) float64, how often each counts
-        class_rows : (S,) int64, the row of the result that each has; -1 for further columns of a class
-        label_positions : (N,) int64, the first column of a label's class, or -1
+        copies : (at least S,), how often each counts
+        class_rows : (at least S,) int64, the row of the result that each has; -1 for further columns of a class
+        label_columns : (N,) int64, the first column of a label's class, or -1
         label_starts : (N + 1,) int64, where each of the G distinct labels starts in `label_order`, and N
         label_rows : (N,) int64, the row of the result that each distinct label has; -1 - row where the label is no
             candidate and so is the first to write there
@@ -68,7 +68,7 @@ def plan_candidates(
             label_rows[groups] = rows if candidate_next else -1 - rows
             groups += 1
             while j < num_labels and labels[label_order[j]] == class_id:
-                label_positions[label_order[j]] = first if candidate_next else -1
+                label_columns[label_order[j]] = first if candidate_next else -1
                 j += 1
         ids[rows] = class_id
         rows += 1

@@ -9,7 +9,7 @@ import numpy as np
 from fastcands.jit import kernel, parallel_kernel, prange
 from fastcands.simd.memory import as_float32, load_float32, load_float64, load_uint16, prefetch
 
-__all__ = ["BFLOAT16", "FLOAT16", "FLOAT32", "FLOAT64", "gather_rows", "gather_rows_of", "read_row"]
+__all__ = ["BFLOAT16", "FLOAT16", "FLOAT32", "FLOAT64", "gather_rows", "gather_rows_of", "half", "read_row"]
 
 FLOAT32, FLOAT64, FLOAT16, BFLOAT16 = range(4)
 """How a table is stored. Half-precision numbers are read as bits: Numba has no type for them on processors."""
@@ -19,7 +19,7 @@ _READ_AHEAD = 8
 
 
 @kernel
-def _half(bits: Any) -> Any:
+def half(bits: Any) -> Any:
     """Return the float32 value of an IEEE half-precision number's 16 bits."""
     wide = np.uint32(bits)
     sign = (wide & np.uint32(0x8000)) << np.uint32(16)
@@ -59,7 +59,7 @@ def read_row(where: int, column_stride: int, storage: int, width: int, row: Any)
             row[d] = as_float32(np.uint32(load_uint16(where + column_stride * d)) << np.uint32(16))
     else:
         for d in range(width):
-            row[d] = _half(load_uint16(where + column_stride * d))
+            row[d] = half(load_uint16(where + column_stride * d))
     for d in range(width, row.shape[0]):
         row[d] = 0
 

@@ -6,9 +6,44 @@ from typing import Any
 
 import numpy as np
 
-from fastcands.jit import parallel_kernel, prange
+from fastcands.jit import kernel, parallel_kernel, prange
 
-__all__ = ["pack_inputs"]
+__all__ = ["pack_inputs", "pack_panel"]
+
+
+@kernel
+def pack_panel(inputs: Any, j: int, by_example: Any, by_feature: Any) -> None:
+    """Copy the examples of one panel; what lies beyond the inputs is zero.
+
+    IN
+        inputs : (B, D) float32 or float64
+        j : panel
+    OUT
+        by_example : (panels, at least D, PANEL), of which panel j
+        by_feature : (feature panels, panels PANEL, PANEL), of which rows j PANEL to (j + 1) PANEL
+    """
+    examples, width = inputs.shape
+    depth, lanes = by_example.shape[1:]
+    feature_panels = by_feature.shape[0]
+    for lane in range(lanes):
+        i = j * lanes + lane
+        if i < examples:
+            for d in range(width):
+                by_example[j, d, lane] = inputs[i, d]
+            for d in range(width, depth):
+                by_example[j, d, lane] = 0
+            for p in range(feature_panels):
+                here = min(lanes, width - p * lanes)
+                for q in range(here):
+                    by_feature[p, i, q] = inputs[i, p * lanes + q]
+                for q in range(here, lanes):
+                    by_feature[p, i, q] = 0
+        else:
+            for d in range(depth):
+                by_example[j, d, lane] = 0
+            for p in range(feature_panels):
+                for q in range(lanes):
+                    by_feature[p, i, q] = 0
 
 
 @parallel_kernel
@@ -23,27 +58,5 @@ def pack_inputs(inputs: Any, by_example: Any, by_feature: Any, num_threads: int)
         by_feature : (feature panels, panels PANEL, PANEL), or (0, panels PANEL, PANEL) when it is not wanted;
             lane l of panel p is feature p PANEL + l
     """
-    examples, width = inputs.shape
-    panels, depth, lanes = by_example.shape
-    feature_panels = by_feature.shape[0]
-    for index in prange(panels):
-        j = np.int64(index)
-        for lane in range(lanes):
-            i = j * lanes + lane
-            if i < examples:
-                for d in range(width):
-                    by_example[j, d, lane] = inputs[i, d]
-                for d in range(width, depth):
-                    by_example[j, d, lane] = 0
-                for p in range(feature_panels):
-                    here = min(lanes, width - p * lanes)
-                    for q in range(here):
-                        by_feature[p, i, q] = inputs[i, p * lanes + q]
-                    for q in range(here, lanes):
-                        by_feature[p, i, q] = 0
-            else:
-                for d in range(depth):
-                    by_example[j, d, lane] = 0
-                for p in range(feature_panels):
-                    for q in range(lanes):
-                        by_feature[p, i, q] = 0
+    for index in prange(by_example.shape[0]):
+        pack_panel(inputs, np.int64(index), by_example, by_feature)

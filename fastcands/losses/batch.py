@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.gather import gather_rows
+from fastcands.kernels.class_rows import TablePlace
+from fastcands.kernels.gather import FLOAT32, gather_rows
 from fastcands.kernels.label_logits import label_logits
 from fastcands.kernels.packing import pack_inputs
 from fastcands.kernels.shapes import panel_lanes, panels_for, whole_tiles
@@ -16,6 +17,8 @@ from fastcands.losses.workspace import scratch
 from fastcands.threads import get_num_threads
 from fastcands.validation import as_labels
 from fastcands.values import Gradients
+
+_NO_BIASES = TablePlace(np.zeros(0, np.int64), np.zeros(0, np.int64), 0, FLOAT32, 1, 0, True)
 
 __all__ = ["Batch", "as_upstream", "no_gradients"]
 
@@ -67,22 +70,24 @@ class Batch(NamedTuple):
         table = as_weights(weights, strategy)
         bias = as_biases(biases, strategy, table.total)
         present = None
+        # writable copies of read-only labels and inputs keep kernels to one signature
         if ignore_index is not None:
             given_labels = as_labels(labels, num_true=num_true)
             present = given_labels != ignore_index
             labels = np.where(present, given_labels, 0)
         ids = as_labels(labels, num_true=num_true, num_classes=table.total)
+        if not ids.flags.writeable:
+            ids = ids.copy()
         given = as_inputs(inputs, table, len(ids))
         wide = any(part is not None and part.dtype == np.float64 for part in (table, bias, given))
         dtype = np.dtype(np.float64 if wide else np.float32)
-        # a writable copy of a read-only array keeps kernels to one signature
         array = np.ascontiguousarray(given, dtype)
         if temperature != 1.0:
             array = array / dtype.type(temperature)
         elif not array.flags.writeable:
             array = array.copy()
         depth = whole_tiles(given.shape[1])
-        return cls(table, bias, ids, array, given.dtype, depth, present, temperature)
+        return cls(table, bias, ids, array, given.dtype, depth, present, float(temperature))
 
     @property
     def targets(self) -> NDArray[np.float64]:
@@ -108,6 +113,11 @@ class Batch(NamedTuple):
         second = scratch("by_feature", (feature_panels, panels * lanes, lanes), dtype)
         pack_inputs(self.inputs, first, second, get_num_threads())
         return first, second
+
+    @property
+    def bias_place(self) -> TablePlace:
+        """Where the biases are, for kernels."""
+        return _NO_BIASES if self.biases is None else self.biases.place
 
     def bias_of(self, ids: NDArray[np.int64]) -> NDArray[Any] | float:
         """Return the biases of some classes; 0 when there are none."""

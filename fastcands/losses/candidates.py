@@ -1,44 +1,28 @@
-"""What sampled losses share: candidates each once, tiles of logits, and gradients from them."""
+"""What sampled losses share: the job that their kernel works on, and gradients from its results."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from fastcands.kernels.candidate_gradients import (
-    FEATURE_CHUNK,
-    INPUT_PANELS,
-    add_label_rows,
-    input_gradients,
-    weight_gradients,
-)
-from fastcands.kernels.candidate_plan import plan_candidates
-from fastcands.kernels.candidate_tiles import candidate_tiles
-from fastcands.kernels.shapes import TILE_ROWS, panel_lanes, panels_for, whole_tiles
+from fastcands.kernels.candidate_gradients import FEATURE_CHUNK, INPUT_PANELS
+from fastcands.kernels.candidate_job import CandidateJob
+from fastcands.kernels.candidate_step import candidate_step
+from fastcands.kernels.shapes import panel_lanes, panels_for, whole_tiles
 from fastcands.losses.batch import Batch
-from fastcands.losses.workspace import scratch
+from fastcands.losses.workspace import carve
 from fastcands.threads import get_num_threads
 from fastcands.values import Gradients, SampledValues
 
-__all__ = ["CandidateTiles", "Plan", "Spread"]
+__all__ = ["CandidateStep", "Spread"]
 
-
-class Plan(NamedTuple):
-    """Columns of the tiles, sorted by class, and where gradients go; see `kernels.candidate_plan`."""
-
-    classes: NDArray[np.int64]
-    offsets: NDArray[Any]
-    copies: NDArray[Any]
-    class_rows: NDArray[np.int64]
-    further: NDArray[np.int64]
-    """Columns of a class beyond its first; their rows stand behind the spare row and are added to the first's."""
-    label_positions: NDArray[np.int64]
-    label_order: NDArray[np.int64]
-    label_starts: NDArray[np.int64]
-    label_rows: NDArray[np.int64]
-    ids: NDArray[np.int64]
+_WORTH_A_THREAD = 1 << 20
+"""B S D from which a second thread saves more time than it takes to wake it."""
+_NONE_ABSENT = np.zeros((0, 0), bool)
+_DIGITS = 2048
 
 
 class Spread(NamedTuple):
@@ -50,149 +34,124 @@ class Spread(NamedTuple):
     """Sum of the candidates' rows, each as often as it was drawn, (D,)."""
 
 
-def _plan(batch: Batch, values: SampledValues, log_counts: NDArray[np.float64], merge: bool) -> Plan:
-    sampled, labels = values.sampled_candidates, batch.labels.reshape(-1)
-    n, s = len(labels), len(sampled)
-    label_order = np.argsort(labels, kind="stable")
-    # one allocation for all integer results
-    integers = np.empty(3 * s + 4 * n + 1 + TILE_ROWS, np.int64)
-    classes, class_rows, ids, positions, starts, rows = np.split(
-        integers, np.cumsum([s, s + TILE_ROWS, s + n, n, n + 1])
-    )
-    log_weights, copies = np.empty((2, s))
-    count, groups, results = plan_candidates(
-        sampled, np.argsort(sampled), log_counts, labels, label_order, merge, classes, log_weights, copies,
-        class_rows, positions, starts, rows, ids,
-    )  # fmt: skip
-    padded = whole_tiles(count)
-    offsets = np.full(padded, -np.inf, batch.inputs.dtype)
-    offsets[:count] = log_weights[:count] + batch.bias_of(classes[:count])
-    wide_copies = np.ones(padded, batch.inputs.dtype)
-    wide_copies[:count] = copies[:count]
-    class_rows[count:padded] = results  # rows of padding go to a spare row behind the last
-    further = np.zeros(0, np.int64) if merge else np.flatnonzero(class_rows[:count] < 0)
-    class_rows[further] = results + 1 + np.arange(len(further))
-    return Plan(
-        classes[:count], offsets, wide_copies, class_rows[:padded], further, positions, label_order,
-        starts[: groups + 1], rows[:groups], ids[:results].copy(),
-    )  # fmt: skip
-
-
 def _block_rows(candidates: int) -> int:
     """Candidates in a tile: 128 rows of a table stay in the second-level cache; fewer, so that each thread has some."""
     return 128 if candidates >= 1024 else 64 if candidates >= 256 else 32
 
 
-class CandidateTiles:
-    """The forward pass of one call, and what its backward pass needs.
+def _scratch(
+    dtype: np.dtype[Any], examples: int, num_true: int, candidates: int, width: int, keep: bool, threads: int
+) -> Iterator[tuple[tuple[int, ...], DTypeLike]]:
+    """Yield shape and dtype of the job's scratch arrays, in its order."""
+    labels, padded, depth = examples * num_true, whole_tiles(candidates), whole_tiles(width)
+    lanes, block = panel_lanes(dtype), _block_rows(candidates)
+    panels, blocks = panels_for(examples, dtype), -(-candidates // block)
+    slots = blocks if keep else threads
+    yield (4,), np.int64  # sizes
+    yield (candidates,), np.int64  # classes
+    yield (candidates,), np.int64  # addresses
+    yield (padded,), dtype  # offsets
+    yield (padded,), dtype  # copies
+    yield (padded,), np.int64  # class_rows
+    yield (labels,), np.int64  # label_columns
+    yield (labels,), np.int64  # label_order
+    yield (labels + 1,), np.int64  # label_starts
+    yield (labels,), np.int64  # label_rows
+    yield (candidates,), np.float64  # log_counts
+    yield (labels,), np.float64  # true_log_counts
+    yield (candidates,), np.float64  # log_weights
+    yield (2, max(candidates, labels)), np.int64  # orders
+    yield (_DIGITS,), np.int64  # digits
+    yield (panels, depth, lanes), dtype  # by_example
+    yield (panels_for(width, dtype) if keep else 0, panels * lanes, lanes), dtype  # by_feature
+    yield (labels, depth), dtype  # label_weights
+    yield (panels * lanes,), dtype  # shifts
+    yield (panels * lanes,), dtype  # lane_upstream
+    yield (slots, block, depth), dtype  # rows
+    yield (slots, panels if keep else 1, block, lanes), dtype  # tiles
+    yield (blocks, panels, lanes), dtype  # peaks
+    yield (blocks, panels, lanes), dtype  # totals
+    yield (threads, max(block * lanes // 2, INPUT_PANELS * FEATURE_CHUNK * lanes)), dtype  # sums
+    yield (examples, num_true), dtype  # true_logits
+    yield (examples, num_true), dtype  # true_gradient
+
+
+class CandidateStep:
+    """One call of a sampled loss.
 
     Parameters
     ----------
     batch : Batch
         At least one example.
     values : SampledValues
-        Checked.
-    subtract_log_q : bool
-        Whether logits are corrected for how candidates were drawn.
-    remove_hits : bool
-        Whether accidental hits are left out.
-    merge : bool
-        Whether copies of a candidate become one column whatever their expected counts, as a softmax allows.
-    keep : bool
-        Whether there will be a backward pass.
+        Checked; candidates (S,).
+    logistic, subtract_log_q, remove_hits, merge : bool
+        See `CandidateJob`.
+    log_normalizer : float or array of shape (B,)
+        What a logistic loss subtracts from an example's logits.
+    upstream : array, shape (B,), or None
+        Weight of each row in the gradients; None for the value alone.
 
     Attributes
     ----------
-    true_logits : array, shape (B, T)
-        Corrected logits of the true classes.
-    peaks, totals : arrays, shape (blocks, panels, PANEL)
-        What `run` leaves, see `kernels.candidate_tiles`; `peaks` has to become the factors of the gradients.
+    job : CandidateJob
+        Its scratch holds until the next step of this thread.
     """
 
     def __init__(
-        self, batch: Batch, values: SampledValues, *, subtract_log_q: bool, remove_hits: bool, merge: bool, keep: bool
+        self,
+        batch: Batch,
+        values: SampledValues,
+        *,
+        logistic: bool,
+        subtract_log_q: bool,
+        remove_hits: bool,
+        merge: bool,
+        log_normalizer: NDArray[Any] | float = 0.0,
+        upstream: NDArray[Any] | None,
     ) -> None:
-        dtype, examples, num_true = batch.inputs.dtype, *batch.labels.shape
-        self.batch, self._keep, self.threads = batch, keep, get_num_threads()
-        true_offsets = np.zeros(batch.labels.size) + batch.bias_of(batch.labels.reshape(-1))
-        log_counts = np.zeros(len(values.sampled_candidates))
-        if subtract_log_q:
-            true_offsets -= np.log(values.true_expected_count).reshape(-1)
-            log_counts = np.log(values.sampled_expected_count)
-        self.plan = plan = _plan(batch, values, log_counts, merge)
-        self._label_weights, self.true_logits = batch.label_rows(true_offsets.reshape(examples, num_true).astype(dtype))
-        lanes, block = panel_lanes(dtype), _block_rows(len(plan.classes))
-        panels, blocks = panels_for(examples, dtype), -(-len(plan.classes) // block)
-        self._by_example, self._by_feature = batch.packed(by_feature=keep)
-        self._hits = self._hit_columns(panels * lanes) if remove_hits else np.zeros((panels * lanes, 0), np.int32)
-        self._rows = scratch("rows", (blocks if keep else self.threads, block, batch.depth), dtype)
-        shape = (blocks, panels, block, lanes) if keep else (self.threads, 1, block, lanes)
-        self._tiles = scratch("tiles", shape, dtype)
-        self.peaks, self.totals = scratch("peaks", (2, blocks, panels, lanes), dtype)
-
-    def _hit_columns(self, lanes: int) -> NDArray[np.int32]:
-        """Return the columns to leave out for each example, -1 for none; a class may have several columns."""
-        plan, (examples, num_true) = self.plan, self.batch.labels.shape
-        positions = plan.label_positions.reshape(examples, num_true)
-        if self.batch.present is not None:
-            positions = np.where(self.batch.present, positions, -1)
-        if len(plan.further):
-            last = np.searchsorted(plan.classes, plan.classes, side="right") - np.arange(len(plan.classes))
-            reach = np.arange(int(last.max()))
-            spans = np.where(positions >= 0, last[positions], 0)[:, :, None]
-            positions = np.where(reach < spans, positions[:, :, None] + reach, -1).reshape(examples, -1)
-        hits = np.full((lanes, positions.shape[1]), -1, np.int32)
-        hits[:examples] = positions
-        return hits
-
-    def run(self, *, logistic: bool, shifts: NDArray[Any], upstream: NDArray[Any]) -> None:
-        """Fill the tiles; `shifts` and `upstream`, (panels PANEL,), are read by a logistic loss."""
-        batch, plan = self.batch, self.plan
-        candidate_tiles(
-            batch.weights.layout, (batch.weights.addresses(plan.classes), plan.offsets, plan.copies),
-            (self._by_example, self._hits, shifts, upstream), self._rows, self._tiles, self.peaks, self.totals,
-            logistic, self._keep, np.zeros(1, np.int64), self.threads,
+        dtype, (examples, num_true) = batch.inputs.dtype, batch.labels.shape
+        candidates, width = len(values.sampled_candidates), batch.inputs.shape[1]
+        self.batch, keep = batch, upstream is not None
+        self.threads = get_num_threads() if examples * candidates * width >= _WORTH_A_THREAD else 1
+        shapes = dtype, examples, num_true, candidates, width, keep, self.threads
+        *plan_and_tiles, true_logits, true_gradient = carve(shapes, lambda: _scratch(*shapes))
+        most = candidates + examples * num_true if keep else 0
+        shift = np.empty(examples, dtype)
+        shift[:] = log_normalizer
+        self.job = CandidateJob(
+            batch.weights.place, batch.bias_place, batch.inputs, batch.labels,
+            _NONE_ABSENT if batch.present is None else batch.present,
+            values.true_expected_count, values.sampled_candidates, values.sampled_expected_count,
+            np.ones(examples, dtype) if upstream is None else upstream, shift, batch.temperature,
+            logistic, subtract_log_q, remove_hits, merge, keep,
+            *plan_and_tiles, np.zeros(5, np.int64),
+            true_logits, np.empty(examples, dtype), true_gradient, np.empty((examples if keep else 0, width), dtype),
+            np.empty(candidates + examples * num_true, np.int64), np.empty((most + 1, width), dtype),
+            np.empty(most + 1, dtype),
         )  # fmt: skip
 
-    def per_lane(self, values: NDArray[Any] | float) -> NDArray[Any]:
-        """Return a number for each lane of the panels: those of the examples, then zeros."""
-        lanes = np.zeros(self.peaks.shape[1] * self.peaks.shape[2], self.batch.inputs.dtype)
-        lanes[: len(self.batch.inputs)] = values
-        return lanes
+    def run(self, stages: tuple[int, int]) -> None:
+        """Run some of the stages of `kernels.candidate_step`."""
+        candidate_step(self.job, self.threads, *stages)
 
-    def gradients(self, true_gradient: NDArray[Any], spread: Spread | None = None) -> Gradients:
-        """Return the gradients, from the tiles, their factors and the gradient of the true logits.
+    def gradients(self, spread: Spread | None = None) -> Gradients:
+        """Return the gradients, all stages done.
 
         `spread` is what the gradient of every candidate's logit is less, in each row.
         """
-        batch, plan, threads = self.batch, self.plan, self.threads
-        (examples, width), dtype = batch.inputs.shape, batch.inputs.dtype
-        block, lanes = self._tiles.shape[2:]
-        results = len(plan.ids)
-        weight_rows = np.empty((results + 1 + len(plan.further), width), dtype)
-        bias_rows = np.empty(len(weight_rows), dtype)
-        weight_gradients(
-            self._tiles, self.peaks, self._by_feature, plan.class_rows,
-            scratch("sums", (threads, block, lanes // 2), dtype), weight_rows, bias_rows, np.zeros(1, np.int64),
-            threads,
-        )  # fmt: skip
-        if len(plan.further):
-            first = np.searchsorted(plan.ids, plan.classes[plan.further])
-            np.add.at(weight_rows, first, weight_rows[results + 1 :])
-            np.add.at(bias_rows, first, bias_rows[results + 1 :])
-        d_inputs = np.empty((examples, width), dtype)
-        input_gradients(
-            self._tiles, self._rows, len(plan.offsets), true_gradient, self._label_weights,
-            scratch("sums", (threads, INPUT_PANELS, FEATURE_CHUNK, lanes), dtype), d_inputs, np.zeros(1, np.int64),
-            threads,
-        )  # fmt: skip
-        add_label_rows(
-            plan.label_order, plan.label_starts, plan.label_rows, true_gradient, batch.inputs, weight_rows, bias_rows,
-            threads,
-        )  # fmt: skip
+        job, batch = self.job, self.batch
+        columns, _, results, further = job.sizes.tolist()
+        ids, d_inputs = job.ids[:results], job.d_inputs
+        weight_rows, bias_rows = job.weight_rows[:results], job.bias_rows[:results]
+        if further:
+            of_row = job.class_rows[:columns]
+            first = np.searchsorted(ids, job.classes[:columns][of_row > results])
+            np.add.at(weight_rows, first, job.weight_rows[results + 1 : results + 1 + further])
+            np.add.at(bias_rows, first, job.bias_rows[results + 1 : results + 1 + further])
         if spread is not None:
             d_inputs -= spread.shares[:, None] * spread.row_sum
-            rows, copies = plan.class_rows[: len(plan.classes)], plan.copies[: len(plan.classes)]
+            rows, copies = job.class_rows[:columns], job.copies[:columns]
             weight_rows[rows] -= copies[:, None] * (spread.shares @ batch.inputs)
             bias_rows[rows] -= copies * spread.shares.sum()
-        return batch.gradients(plan.ids, d_inputs, weight_rows[:results], bias_rows[:results])
+        return batch.gradients(ids, d_inputs, weight_rows, bias_rows)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.kernels.class_rows import TablePlace
 from fastcands.kernels.gather import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
 from fastcands.values import RowGradient
 
 __all__ = ["Shards", "as_biases", "as_inputs", "as_weights"]
 
 _STORAGE = {"float32": FLOAT32, "float64": FLOAT64, "float16": FLOAT16, "bfloat16": BFLOAT16}
+
+
+@functools.cache
+def _storage(dtype: np.dtype[Any]) -> int | None:
+    """Return how kernels call a dtype, None if they do not know it."""
+    return _STORAGE.get(dtype.name) if dtype.isnative else None
 
 
 class Shards(NamedTuple):
@@ -65,7 +73,25 @@ class Shards(NamedTuple):
     def layout(self) -> tuple[int, int, int]:
         """Column stride in bytes, storage and width, as the kernels read rows."""
         first = self.arrays[0]
-        return first.strides[1], _STORAGE[first.dtype.name], first.shape[1]
+        storage = _storage(first.dtype)
+        assert storage is not None  # checked when the table came
+        return first.strides[1], storage, first.shape[1]
+
+    @property
+    def place(self) -> TablePlace:
+        """Where the table is, for kernels; one of a single dimension has rows of one number."""
+        starts, strides = np.array(
+            [
+                [array.__array_interface__["data"][0] for array in self.arrays],
+                [array.strides[0] for array in self.arrays],
+            ],
+            np.int64,
+        )
+        first = self.arrays[0]
+        storage = _storage(first.dtype)
+        assert storage is not None
+        column_stride, width = (first.strides[1], first.shape[1]) if first.ndim == 2 else (0, 1)
+        return TablePlace(starts, strides, column_stride, storage, width, self.total, self.strategy == "mod")
 
     def take(self, ids: NDArray[np.int64], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return the entries of a 1-D table."""
@@ -94,13 +120,15 @@ class Shards(NamedTuple):
 
 
 def _check_float(array: NDArray[Any], name: str) -> None:
-    if array.dtype.name not in _STORAGE or not array.dtype.isnative:
+    if _storage(array.dtype) is None:
         raise TypeError(f"{name} must be float32, float64, float16 or bfloat16 in native byte order, got {array.dtype}")
 
 
 def _as_shards(value: Any, name: str, ndim: int, strategy: str) -> Shards:
     if strategy not in ("mod", "div"):
         raise ValueError(f"partition_strategy must be 'mod' or 'div', got {strategy!r}")
+    if isinstance(value, np.ndarray) and value.ndim == ndim and value.size and _storage(value.dtype) is not None:
+        return Shards([np.asarray(value)], len(value), strategy, False)  # the usual case, sooner
     # a list of numbers or of rows is no list of shards: shards are arrays
     listed = isinstance(value, Sequence) and len(value) > 0 and all(np.ndim(part) == ndim for part in value)
     if isinstance(value, Sequence) and len(value) == 0:

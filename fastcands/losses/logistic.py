@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.logistic import add_true_losses
+from fastcands.kernels.candidate_step import FORWARD, GRADIENTS, JOIN
 from fastcands.losses.batch import Batch, no_gradients
-from fastcands.losses.candidates import CandidateTiles
+from fastcands.losses.candidates import CandidateStep
 from fastcands.losses.interface import Result, SampledLoss
 from fastcands.losses.options import as_log_normalizer
 from fastcands.losses.per_example import per_example_loss
@@ -36,18 +36,13 @@ def sampled_logistic(
             batch, values, logistic=True, subtract_log_q=subtract_log_q, remove_hits=remove_accidental_hits,
             log_normalizer=log_normalizer, upstream=upstream,
         )  # fmt: skip
-    tiles = CandidateTiles(
-        batch, values, subtract_log_q=subtract_log_q, remove_hits=remove_accidental_hits, merge=False,
-        keep=upstream is not None,
+    step = CandidateStep(
+        batch, values, logistic=True, subtract_log_q=subtract_log_q, remove_hits=remove_accidental_hits, merge=False,
+        log_normalizer=log_normalizer, upstream=upstream,
     )  # fmt: skip
-    shifts, weights = tiles.per_lane(log_normalizer), tiles.per_lane(1.0 if upstream is None else upstream)
-    tiles.run(logistic=True, shifts=shifts, upstream=weights)
-    loss = np.empty(len(batch.inputs), batch.inputs.dtype)
-    true_gradient = np.empty_like(tiles.true_logits)
-    totals = tiles.totals.reshape(len(tiles.totals), -1)
-    add_true_losses(tiles.true_logits, batch.targets, shifts, weights, totals, loss, true_gradient, tiles.threads)
-    loss = loss.astype(batch.given_dtype, copy=False)
-    return loss, None if upstream is None else tiles.gradients(true_gradient)
+    step.run((FORWARD[0], JOIN[1] if upstream is None else GRADIENTS[1]))
+    loss = step.job.loss.astype(batch.given_dtype, copy=False)
+    return loss, None if upstream is None else step.gradients()
 
 
 @dataclass(frozen=True)

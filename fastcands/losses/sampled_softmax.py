@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.kernels.candidate_step import FORWARD, GRADIENTS, JOIN
 from fastcands.kernels.shapes import LOWEST
-from fastcands.kernels.softmax import normalise
 from fastcands.losses.batch import Batch, no_gradients
-from fastcands.losses.candidates import CandidateTiles
+from fastcands.losses.candidates import CandidateStep
 from fastcands.losses.interface import Result, SampledLoss
 from fastcands.losses.options import as_flag, as_label_smoothing
 from fastcands.losses.per_example import per_example_loss
@@ -38,23 +38,24 @@ def sampled_softmax(
         return per_example_loss(
             batch, values, logistic=False, subtract_log_q=True, remove_hits=remove_accidental_hits, upstream=upstream
         )
-    tiles = CandidateTiles(
-        batch, values, subtract_log_q=True, remove_hits=remove_accidental_hits, merge=True, keep=upstream is not None
-    )
-    unused = tiles.per_lane(0.0)
-    tiles.run(logistic=False, shifts=unused, upstream=unused)
-    loss = np.empty(len(batch.inputs), batch.inputs.dtype)
-    true_gradient = np.empty_like(tiles.true_logits)
-    weights = np.ones_like(loss) if upstream is None else upstream
-    normalise(tiles.true_logits, batch.targets, weights, tiles.peaks, tiles.totals, loss, true_gradient, tiles.threads)
+    step = CandidateStep(
+        batch, values, logistic=False, subtract_log_q=True, remove_hits=remove_accidental_hits, merge=True,
+        upstream=upstream,
+    )  # fmt: skip
+    job = step.job
     spread = None
     if label_smoothing:
-        smoothing = smooth_sampled(batch, values, tiles, label_smoothing, remove_accidental_hits)
-        loss += smoothing.loss
-        true_gradient += weights[:, None] * smoothing.true_share
-        spread = smoothing.spread(weights)
-    loss = loss.astype(batch.given_dtype, copy=False)
-    return loss, None if upstream is None else tiles.gradients(true_gradient, spread)
+        step.run((FORWARD[0], JOIN[1]))
+        smoothing = smooth_sampled(batch, values, job, label_smoothing, remove_accidental_hits)
+        np.add(job.loss, smoothing.loss, out=job.loss)
+        np.add(job.true_gradient, job.upstream[:, None] * smoothing.true_share, out=job.true_gradient)
+        spread = smoothing.spread(job.upstream)
+        if upstream is not None:
+            step.run(GRADIENTS)
+    else:
+        step.run((FORWARD[0], JOIN[1] if upstream is None else GRADIENTS[1]))
+    loss = job.loss.astype(batch.given_dtype, copy=False)
+    return loss, None if upstream is None else step.gradients(spread)
 
 
 class Diagnostics(NamedTuple):
@@ -86,32 +87,35 @@ class Diagnostics(NamedTuple):
     accuracy: float
 
 
-def _forward(batch: Batch, values: SampledValues, remove_accidental_hits: bool, merge: bool) -> CandidateTiles:
-    tiles = CandidateTiles(
-        batch, values, subtract_log_q=True, remove_hits=remove_accidental_hits, merge=merge, keep=False
-    )
-    unused = tiles.per_lane(0.0)
-    tiles.run(logistic=False, shifts=unused, upstream=unused)
-    return tiles
+def _forward(batch: Batch, values: SampledValues, remove_accidental_hits: bool, merge: bool) -> CandidateStep:
+    step = CandidateStep(
+        batch, values, logistic=False, subtract_log_q=True, remove_hits=remove_accidental_hits, merge=merge,
+        upstream=None,
+    )  # fmt: skip
+    step.run(FORWARD)
+    return step
+
+
+def _peaks(step: CandidateStep) -> NDArray[Any]:
+    """Return the highest logit of a candidate for each example."""
+    blocks = -(-int(step.job.sizes[0]) // step.job.rows.shape[1])
+    return np.asarray(step.job.peaks[:blocks].max(axis=0).reshape(-1)[: len(step.job.loss)])
 
 
 def _diagnose(batch: Batch, values: SampledValues, remove_accidental_hits: bool) -> Diagnostics:
-    examples = len(batch.inputs)
     # copies of a candidate apart: merged, they would count as one with a higher logit
-    apart = _forward(batch, values, remove_accidental_hits, merge=False)
-    peaks = apart.peaks.max(axis=0).reshape(-1)[:examples]
+    peaks = _peaks(_forward(batch, values, remove_accidental_hits, merge=False))
     highest = np.where(peaks > LOWEST, peaks, -np.inf)
-    tiles = _forward(batch, values, remove_accidental_hits, merge=True)
-    merged = tiles.peaks.max(axis=0).reshape(-1)[:examples]
-    loss, gradient = np.empty(examples, batch.inputs.dtype), np.empty_like(tiles.true_logits)
-    targets = batch.targets
-    normalise(tiles.true_logits, targets, np.ones_like(loss), tiles.peaks, tiles.totals, loss, gradient, tiles.threads)
-    finite = np.where(targets == 0, 0, tiles.true_logits)
-    empty = np.zeros(examples, bool) if batch.empty_rows is None else batch.empty_rows
+    step = _forward(batch, values, remove_accidental_hits, merge=True)
+    merged = _peaks(step)
+    step.run(JOIN)
+    loss, true_logits, targets = step.job.loss, step.job.true_logits.copy(), batch.targets
+    finite = np.where(targets == 0, 0, true_logits)
+    empty = np.zeros(len(loss), bool) if batch.empty_rows is None else batch.empty_rows
     normalizer = loss + np.where(empty, merged, (targets * finite).sum(axis=1))
-    right = tiles.true_logits.max(axis=1) > highest
+    right = true_logits.max(axis=1) > highest
     return Diagnostics(
-        normalizer, tiles.true_logits, highest, float(right[~empty].mean()) if not empty.all() else float("nan")
+        normalizer, true_logits, highest, float(right[~empty].mean()) if not empty.all() else float("nan")
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.kernels.draws import widen_draw
 from fastcands.validation import as_class_ids
 from fastcands.values import SampledValues
 
@@ -25,7 +26,15 @@ def _as_counts(counts: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.flo
         first = int(np.flatnonzero(~((array > 0) & (array < np.inf)).reshape(-1))[0])
         where = ", ".join(str(int(i)) for i in np.unravel_index(first, shape))
         raise ValueError(f"{name} must be positive and finite, got {array.reshape(-1)[first]} at [{where}]")
-    return array
+    # a writable copy of what is not one keeps kernels to one signature
+    return array if array.flags.c_contiguous and array.flags.writeable else array.copy()
+
+
+def _is_usual(array: Any, dtype: Any, shape: tuple[int, ...]) -> bool:
+    """Whether an array is as samplers make them, so that kernels take it as it is."""
+    if type(array) is not np.ndarray or array.dtype != dtype or array.shape != shape:
+        return False
+    return array.flags.c_contiguous and array.flags.writeable
 
 
 def as_sampled_values(
@@ -42,12 +51,22 @@ def as_sampled_values(
             "sampled_values must be (sampled_candidates, true_expected_count, sampled_expected_count), got "
             f"{type(values).__name__}"
         ) from None
+    if isinstance(sampled, np.ndarray) and sampled.size and _is_usual(sampled, np.int64, (sampled.size,)):
+        usual = _is_usual(sampled_counts, np.float32, sampled.shape)
+        if usual and _is_usual(true_counts, np.float32, labels.shape):
+            true_wide, sampled_wide = np.empty(labels.shape), np.empty(len(sampled))
+            if widen_draw(
+                sampled, num_classes, true_counts.reshape(-1), sampled_counts, true_wide.reshape(-1), sampled_wide
+            ):
+                return SampledValues(sampled, true_wide, sampled_wide)
     ndim = 2 if per_example and np.ndim(sampled) == 2 else 1
     ids = as_class_ids(sampled, "sampled_candidates", num_classes=num_classes, ndim=ndim)
     if ids.shape[-1] == 0:
         raise ValueError("sampled_candidates must have at least one candidate, got none")
     if ndim == 2 and len(ids) != len(labels):
         raise ValueError(f"sampled_candidates must have {len(labels)} rows as labels have, got {len(ids)}")
+    if not ids.flags.writeable:
+        ids = ids.copy()
     return SampledValues(
         ids,
         _as_counts(true_counts, "true_expected_count", labels.shape),

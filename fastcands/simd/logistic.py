@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 from fastcands.simd.exponential import emit_exp
 from fastcands.simd.vector import Lanes
 
-__all__ = ["emit_log1p", "logistic_columns"]
+__all__ = ["emit_log1p", "emit_softplus_and_sigmoid", "logistic_columns"]
 
 _INTP = types.intp
 _INT64 = ir.IntType(64)
@@ -20,17 +20,36 @@ _TERMS = {4: 8, 8: 17}
 
 
 def emit_log1p(lanes: Lanes, u: Any) -> Any:
-    """Emit log(1 + u) for u in [0, 1]: 2 artanh(s) with s = u / (2 + u), a series without cancellation."""
+    """Emit log(1 + u) for u in [0, 1]; see `logarithm`, of which u is the f.
+
+    As u comes last and is exact, the error of a small result is that of u, an exponential, and little more.
+    """
     builder = lanes.builder
     s = builder.fdiv(u, builder.fadd(u, lanes.const(2)))
     square = builder.fmul(s, s)
     terms = _TERMS[lanes.itemsize]
-    series = lanes.const(1 / (2 * terms + 1))
+    series = lanes.const(2 / (2 * terms + 1))
     for k in range(terms - 1, 0, -1):
-        series = lanes.fma(series, square, lanes.const(1 / (2 * k + 1)))
-    # 2 s (1 + s^2 series), the large term last
-    twice = builder.fadd(s, s)
-    return lanes.fma(builder.fmul(twice, square), series, twice)
+        series = lanes.fma(series, square, lanes.const(2 / (2 * k + 1)))
+    half = builder.fmul(builder.fmul(u, u), lanes.const(0.5))
+    return builder.fsub(u, builder.fsub(half, builder.fmul(s, lanes.fma(series, square, half))))
+
+
+def emit_softplus_and_sigmoid(lanes: Lanes, z: Any) -> tuple[Any, Any]:
+    """Emit log(1 + e^z) and 1 / (1 + e^-z), each within 2 units in the last place; 0 where they would be denormal."""
+    builder = lanes.builder
+    zero, one = lanes.const(0), lanes.const(1)
+    positive = builder.fcmp_ordered(">", z, zero)
+    small = emit_exp(lanes, builder.select(positive, builder.fsub(zero, z), z))
+    # the larger of z and 0, z where it is NaN
+    high = builder.select(builder.fcmp_ordered("<=", z, zero), zero, z)
+    softplus = builder.fadd(high, emit_log1p(lanes, small))
+    divisor = builder.fadd(small, one)
+    quotient = builder.fdiv(builder.select(positive, one, small), divisor)
+    # what rounding the divisor lost, times its inverse, for which a line through 1 and 1/2 is good enough
+    lost = builder.fadd(builder.fsub(one, divisor), small)
+    inverse = lanes.fma(divisor, lanes.const(-0.5), lanes.const(1.5))
+    return softplus, builder.fsub(quotient, builder.fmul(builder.fmul(quotient, lost), inverse))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -58,20 +77,14 @@ def logistic_columns(
         shift = [lanes.load(lanes.at(shifts, offset)) for offset in offsets]
         scale = [lanes.load(lanes.at(upstream, offset)) for offset in offsets]
         sums = [lanes.variable(lanes.const(0)) for _ in offsets]
-        zero, one = lanes.const(0), lanes.const(1)
         with cgutils.for_range(builder, rows) as loop:
             where = lanes.at(tile, builder.mul(loop.index, ir.Constant(_INT64, 2 * vector_bytes)))
             count = lanes.splat(lanes.load_scalar(lanes.at(copies, lanes.bytes_of(loop.index))))
             for j, offset in enumerate(offsets):
                 at = lanes.at(where, offset)
                 z = builder.fsub(lanes.load(at), shift[j])
-                positive = builder.fcmp_ordered(">", z, zero)
-                small = emit_exp(lanes, builder.select(positive, builder.fsub(zero, z), z))
-                # the larger of z and 0, z where it is NaN
-                high = builder.select(builder.fcmp_ordered("<=", z, zero), zero, z)
-                loss = builder.fadd(high, emit_log1p(lanes, small))
+                loss, sigmoid = emit_softplus_and_sigmoid(lanes, z)
                 builder.store(lanes.fma(count, loss, builder.load(sums[j])), sums[j])
-                sigmoid = builder.fdiv(builder.select(positive, one, small), builder.fadd(small, one))
                 lanes.store(builder.fmul(builder.fmul(count, scale[j]), sigmoid), at)
         for j, offset in enumerate(offsets):
             lanes.store(builder.load(sums[j]), lanes.at(total, offset))

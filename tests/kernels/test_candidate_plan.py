@@ -18,7 +18,7 @@ class Plan(NamedTuple):
     log_weights: Any
     copies: Any
     class_rows: Any
-    label_positions: Any
+    label_columns: Any
     label_starts: Any
     label_rows: Any
     ids: Any
@@ -28,13 +28,13 @@ def _plan(sampled, counts, labels, label_order, merge):
     s, n = len(sampled), len(labels)
     classes, class_rows, ids = np.empty(s, np.int64), np.empty(s, np.int64), np.empty(s + n, np.int64)
     log_weights, copies = np.empty(s), np.empty(s)
-    positions, starts, rows = np.empty(n, np.int64), np.empty(n + 1, np.int64), np.empty(n, np.int64)
+    columns_of_labels, starts, rows = np.empty(n, np.int64), np.empty(n + 1, np.int64), np.empty(n, np.int64)
     columns, groups, results = plan_candidates(
-        sampled, np.argsort(sampled), np.log(counts), labels, label_order, merge, classes, log_weights, copies,
-        class_rows, positions, starts, rows, ids,
+        sampled, np.argsort(sampled, kind="stable"), np.log(counts), labels, label_order, merge, classes, log_weights,
+        copies, class_rows, columns_of_labels, starts, rows, ids,
     )  # fmt: skip
     return Plan(
-        classes[:columns], log_weights[:columns], copies[:columns], class_rows[:columns], positions,
+        classes[:columns], log_weights[:columns], copies[:columns], class_rows[:columns], columns_of_labels,
         starts[: groups + 1], rows[:groups], ids[:results],
     )  # fmt: skip
 
@@ -43,7 +43,7 @@ def _check_labels(plan, sampled, labels, order):
     """Check what does not depend on how copies are merged."""
     assert plan.ids.tolist() == sorted({*sampled, *labels})
     first = {c: plan.classes.tolist().index(c) for c in set(sampled.tolist())}
-    assert plan.label_positions.tolist() == [first.get(label, -1) for label in labels]
+    assert plan.label_columns.tolist() == [first.get(label, -1) for label in labels]
     assert len(plan.label_rows) == len(set(labels))
     assert plan.label_starts[-1] == len(labels)
     for g, label in enumerate(sorted(set(labels))):

@@ -17,7 +17,8 @@ def peak(monkeypatch):
 
     def measure(call):
         call()  # compile and load first: that is memory of another kind
-        monkeypatch.setattr(workspace._pool, "buffers", {})
+        for name, empty in (("buffers", {}), ("sets", {}), ("arena", np.empty(0, np.uint8))):
+            monkeypatch.setattr(workspace._pool, name, empty)
         tracemalloc.start()
         call()
         highest = tracemalloc.get_traced_memory()[1]

@@ -1,0 +1,121 @@
+"""Third stage of a sampled loss: tiles and true classes joined, the loss, and what turns tiles into gradients."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fastcands.jit import kernel
+from fastcands.simd.columns import exp_columns
+from fastcands.simd.denormals import flush_denormals, restore_denormals
+from fastcands.simd.vector import address
+
+__all__ = ["join"]
+
+
+@kernel
+def _target(present: Any, i: int, t: int, num_true: int) -> float:
+    """Return what a true class's probability should be: equal shares of 1 among those that are classes.
+
+    IN
+        present : (B, T) bool, or (0, 0) when all are
+        i, t : which
+        num_true : T
+    """
+    if not len(present):
+        return 1 / num_true
+    count = 0
+    for k in range(num_true):
+        count += present[i, k]
+    return 1 / count if present[i, t] else 0.0
+
+
+@kernel
+def _join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
+    """``loss = logsumexp(all logits) - sum(targets * true logits)`` for one panel; peaks become factors.
+
+    A tile holds e^(logit - peak). Its factor, upstream e^(peak - normaliser), makes that upstream times probability.
+    """
+    peaks, totals, true_logits, true_gradient = job.peaks, job.totals, job.true_logits, job.true_gradient
+    panels, lanes = peaks.shape[1:]
+    examples, num_true = true_logits.shape
+    for lane in range(lanes):
+        highest[lane] = peaks[0, j, lane]
+    for b in range(1, blocks):
+        for lane in range(lanes):
+            highest[lane] = max(highest[lane], peaks[b, j, lane])
+    for lane in range(min(lanes, examples - j * lanes)):
+        for t in range(num_true):
+            highest[lane] = max(highest[lane], true_logits[j * lanes + lane, t])
+    exp_columns(peaks, address(peaks, j * lanes), blocks, panels * lanes, address(highest, 0))
+    for lane in range(lanes):
+        i = j * lanes + lane
+        if i >= examples:
+            for b in range(blocks):
+                peaks[b, j, lane] = 0
+            continue
+        total = 0.0
+        for b in range(blocks):
+            total += float(totals[b, j, lane]) * float(peaks[b, j, lane])
+        high = float(highest[lane])
+        mean = 0.0
+        for t in range(num_true):
+            total += math.exp(float(true_logits[i, t]) - high)
+            target = _target(job.present, i, t, num_true)
+            if target != 0:
+                mean += target * (float(true_logits[i, t]) - high)
+        normaliser = math.log(total)
+        job.loss[i] = normaliser - mean
+        upstream = job.upstream[i]
+        factor = upstream * math.exp(-normaliser)
+        for b in range(blocks):
+            peaks[b, j, lane] *= factor
+        for t in range(num_true):
+            share = math.exp(float(true_logits[i, t]) - high - normaliser)
+            true_gradient[i, t] = upstream * (share - _target(job.present, i, t, num_true))
+
+
+@kernel
+def _join_logistic(job: Any, j: int, blocks: int) -> None:
+    """Add the losses of the tiles of one panel and of its true classes.
+
+    A logit z with target y costs ``log(1 + e^z) - y z``, and its gradient is ``1 / (1 + e^-z) - y``.
+    """
+    totals, true_logits = job.totals, job.true_logits
+    lanes = totals.shape[2]
+    examples, num_true = true_logits.shape
+    for lane in range(min(lanes, examples - j * lanes)):
+        i = j * lanes + lane
+        total = 0.0
+        for b in range(blocks):
+            total += float(totals[b, j, lane])
+        for t in range(num_true):
+            z = float(true_logits[i, t]) - float(job.log_normalizer[i])
+            small = math.exp(-abs(z))
+            total += (0.0 if z <= 0 else z) + math.log1p(small)
+            target = _target(job.present, i, t, num_true)
+            if target != 0:
+                total -= target * z
+            sigmoid = 1 / (1 + small) if z >= 0 else small / (1 + small)
+            job.true_gradient[i, t] = job.upstream[i] * (sigmoid - target)
+        job.loss[i] = total
+
+
+def join(worker: int, num_threads: int, job: Any) -> None:
+    """Compute the loss of each example, and the gradient of its true logits; a worker has a share of the panels.
+
+    IN
+        worker, num_threads : who of how many
+        job : CandidateJob
+    """
+    panels = job.peaks.shape[1]
+    block = job.rows.shape[1]
+    blocks = (job.sizes[0] + block - 1) // block
+    highest = job.sums[worker]
+    mode = flush_denormals()
+    for j in range(worker * panels // num_threads, (worker + 1) * panels // num_threads):
+        if job.logistic:
+            _join_logistic(job, j, blocks)
+        else:
+            _join_softmax(job, highest, j, blocks)
+    restore_denormals(mode)

@@ -1,0 +1,123 @@
+"""First stage of a sampled loss: the plan, the packed inputs, the true classes' rows and logits."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fastcands.jit import kernel
+from fastcands.kernels.candidate_plan import plan_candidates
+from fastcands.kernels.class_rows import number_at, row_address
+from fastcands.kernels.gather import read_row
+from fastcands.kernels.label_logits import dot
+from fastcands.kernels.packing import pack_panel
+from fastcands.kernels.sorting import sort_by_id
+from fastcands.simd.logarithm import log_vectors
+from fastcands.simd.memory import prefetch
+from fastcands.simd.target import ROWS
+from fastcands.simd.vector import address, fetch_add
+
+__all__ = ["prepare"]
+
+_READ_AHEAD = 4
+
+
+@kernel
+def _bias_of(biases: Any, row: int, temperature: float) -> float:
+    """Return a class's bias as the logits use it, 0 where there are none.
+
+    IN
+        biases : TablePlace of width 1
+        row : class id
+        temperature : what biases are divided by
+    """
+    return number_at(row_address(biases, row), biases.storage) / temperature if len(biases.starts) else 0.0
+
+
+@kernel
+def _write_logs(counts: Any, wanted: bool, logs: Any) -> None:
+    """Write ``logs = log(counts)`` if that is wanted, else 0.
+
+    IN
+        counts : (n,) float64
+        wanted : whether
+    OUT
+        logs : (n,) float64
+    """
+    for k in range(len(counts)):
+        logs[k] = counts[k] if wanted else 1.0
+    log_vectors(logs, address(logs, 0), len(logs))
+
+
+@kernel
+def _plan(job: Any) -> None:
+    """Fill the job's plan."""
+    sampled, labels, offsets, class_rows = job.sampled, job.labels.reshape(-1), job.offsets, job.class_rows
+    count = len(sampled)
+    order, spare = job.orders[0, :count], job.orders[1]
+    sort_by_id(sampled, order, spare, job.digits)
+    sort_by_id(labels, job.label_order, spare, job.digits)
+    _write_logs(job.sampled_counts, job.subtract_log_q, job.log_counts)
+    columns, groups, results = plan_candidates(
+        sampled, order, job.log_counts, labels, job.label_order, job.merge, job.classes, job.log_weights,
+        job.copies, class_rows, job.label_columns, job.label_starts, job.label_rows, job.ids,
+    )  # fmt: skip
+    further = 0
+    for c in range(columns):
+        offsets[c] = job.log_weights[c] + _bias_of(job.biases, job.classes[c], job.temperature)
+        job.addresses[c] = row_address(job.weights, job.classes[c])
+        if class_rows[c] < 0:
+            further += 1
+            class_rows[c] = results + further
+    for c in range(columns, (columns + ROWS - 1) // ROWS * ROWS):
+        offsets[c], job.copies[c], class_rows[c] = -math.inf, 1, results
+    if len(job.present):
+        present = job.present.reshape(-1)
+        for k in range(len(present)):
+            if not present[k]:
+                job.label_columns[k] = -1
+    sizes = job.sizes
+    sizes[0], sizes[1], sizes[2], sizes[3] = columns, groups, results, further
+
+
+def prepare(worker: int, num_threads: int, job: Any) -> None:
+    """Plan, on the first worker; then pack panels of examples and look up their true classes.
+
+    A worker takes the next panel from the counter, so that the others need not wait for the plan.
+
+    IN
+        worker, num_threads : who of how many
+        job : CandidateJob
+    """
+    if worker == 0:
+        _plan(job)
+    inputs, weights, label_weights = job.inputs, job.weights, job.label_weights
+    true_counts, true_log_counts = job.true_counts.reshape(-1), job.true_log_counts
+    examples, num_true = job.labels.shape
+    labels, span = job.labels, min(weights.width * 4, 1024)
+    panels, _, lanes = job.by_example.shape
+    counter = job.counters[0:]
+    while True:
+        j = fetch_add(counter)
+        if j >= panels:
+            break
+        pack_panel(inputs, j, job.by_example, job.by_feature)
+        last = min(examples, (j + 1) * lanes)
+        labels_here = slice(j * lanes * num_true, last * num_true)
+        _write_logs(true_counts[labels_here], job.subtract_log_q, true_log_counts[labels_here])
+        for i in range(j * lanes, last):
+            job.shifts[i], job.lane_upstream[i] = job.log_normalizer[i], job.upstream[i]
+            for t in range(num_true):
+                if i + _READ_AHEAD < last:
+                    ahead = row_address(weights, labels[i + _READ_AHEAD, t])
+                    for offset in range(0, span, 64):
+                        prefetch(ahead + offset)
+                row = label_weights[i * num_true + t]
+                where = row_address(weights, labels[i, t])
+                read_row(where, weights.column_stride, weights.storage, weights.width, row)
+                correction = _bias_of(job.biases, labels[i, t], job.temperature) - true_log_counts[i * num_true + t]
+                absent = len(job.present) > 0 and not job.present[i, t]
+                product = dot(inputs[i], row, weights.width)
+                job.true_logits[i, t] = -math.inf if absent else product + correction
+        for i in range(last, (j + 1) * lanes):
+            job.shifts[i], job.lane_upstream[i] = 0, 0

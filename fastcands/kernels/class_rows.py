@@ -1,0 +1,68 @@
+"""Where the rows of a class table are: one array or several shards."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastcands.jit import kernel
+from fastcands.kernels.gather import BFLOAT16, FLOAT32, FLOAT64, half
+from fastcands.simd.memory import as_float32, load_float32, load_float64, load_uint16
+
+__all__ = ["TablePlace", "number_at", "row_address"]
+
+
+class TablePlace(NamedTuple):
+    """A table in memory, for kernels: addresses in place of arrays, so that dtype, strides and shards need no types."""
+
+    starts: Any
+    """(shards,) int64, where each shard begins; none of them where there is no table."""
+    strides: Any
+    """(shards,) int64, bytes from row to row."""
+    column_stride: int
+    storage: int
+    width: int
+    total: int
+    """Rows of all shards."""
+    by_mod: bool
+    """Whether row i is in shard i % shards; else shards hold consecutive rows, the first ones one more."""
+
+
+@kernel
+def row_address(table: Any, row: int) -> int:
+    """Return where a row of the table begins.
+
+    IN
+        table : TablePlace
+        row : in [0, total)
+    """
+    shards = len(table.starts)
+    if shards == 1:
+        return table.starts[0] + row * table.strides[0]
+    if table.by_mod:
+        shard, place = row % shards, row // shards
+    else:
+        small, extra = table.total // shards, table.total % shards
+        longer = extra * (small + 1)
+        if row < longer:
+            shard, place = row // (small + 1), row % (small + 1)
+        else:
+            shard, place = extra + (row - longer) // small, (row - longer) % small
+    return table.starts[shard] + place * table.strides[shard]
+
+
+@kernel
+def number_at(where: int, storage: int) -> float:
+    """Return the number at an address.
+
+    IN
+        where : address
+        storage : FLOAT32, FLOAT64, FLOAT16 or BFLOAT16
+    """
+    if storage == FLOAT32:
+        return float(load_float32(where))
+    if storage == FLOAT64:
+        return load_float64(where)
+    bits = load_uint16(where)
+    return float(as_float32(np.uint32(bits) << np.uint32(16))) if storage == BFLOAT16 else float(half(bits))
