@@ -13,6 +13,7 @@ import numpy as np
 from fastcands.jit import cache_directories
 from fastcands.simd.target import ROWS, VECTOR_BYTES
 from fastcands.threads import get_num_threads, threading_layer
+from fastcands.version import __version__
 
 __all__ = ["show_config"]
 
@@ -76,11 +77,9 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, dict[s
     """
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"mode must be 'stdout' or 'dicts', got {mode!r}")
-    import fastcands  # for the version; at the top it would import in a circle
-
     config: dict[str, dict[str, Any]] = {
         "versions": {
-            "fastcands": fastcands.__version__,
+            "fastcands": __version__,
             "numba": numba.__version__,
             "llvmlite": llvmlite.__version__,
             "numpy": np.__version__,

@@ -232,6 +232,6 @@ def all_class_gradients(
                 for r in range(padded):
                     total = 0.0
                     for lane in range(half):
-                        total += float(sums[worker, r, lane])
+                        total += np.float64(sums[worker, r, lane])
                     bias_rows[first + r] = total
         restore_denormals(mode)

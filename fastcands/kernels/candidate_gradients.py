@@ -22,8 +22,8 @@ from fastcands.simd.vector import address, fetch_add
 
 __all__ = ["FEATURE_CHUNK", "INPUT_PANELS", "add_label_rows", "input_gradients", "weight_gradients"]
 
-INPUT_PANELS, FEATURE_CHUNK = 8, 32
-"""Panels and features of one piece of work on the gradient of the inputs."""
+INPUT_PANELS, FEATURE_CHUNK = 8, 128
+"""Panels and features of one piece of work on the gradient of the inputs, at most."""
 
 _EXAMPLES_AT_ONCE = 256
 """Length of one chain of multiply-adds in a weight gradient; longer ones round worse, shorter ones store more."""
@@ -62,7 +62,7 @@ def weight_gradients(worker: int, num_threads: int, job: Any) -> None:
         for r in range(padded):
             total = 0.0
             for k in range(r * half, (r + 1) * half):
-                total += float(sums[k])
+                total += np.float64(sums[k])
             bias_rows[class_rows[b * block + r]] = total
         for j in range(0, panels, at_once):
             pieces = min(at_once, panels - j)
@@ -82,9 +82,10 @@ def input_gradients(worker: int, num_threads: int, job: Any) -> None:
 
     A worker takes the next piece: a group of panels and a chunk of features.
 
-    A piece of the rows, some features of a block, stays in the first-level cache for a group of panels. With whole
-    rows and one panel at a time a wide table streams through the second-level cache once a panel: a fifth more time for
-    the step at 512 features.
+    A piece of the rows stays in the second-level cache for a group of panels, a tile in the first-level cache for all
+    features of the piece. Pieces of 8 panels and 32, 64, 128 or 512 features take 1.31, 1.08, 0.94 and 0.98 of the time
+    of `weight_gradients` on (B, S, D) = (512, 8192, 128); 1.50, 1.25, 1.30 and 1.26 on (256, 8192, 512); one panel and
+    512 features 1.10 and 3.4.
 
     IN
         worker, num_threads : who of how many
@@ -95,10 +96,10 @@ def input_gradients(worker: int, num_threads: int, job: Any) -> None:
     columns = job.sizes[0]
     panels, block, lanes = tiles.shape[1:]
     blocks = (columns + block - 1) // block
-    depth = rows.shape[2]
+    stride, depth = rows.shape[2], job.by_example.shape[1]
     examples, width = d_inputs.shape
     num_true = true_gradient.shape[1]
-    group, chunk = INPUT_PANELS, FEATURE_CHUNK
+    group, chunk = job.input_piece
     groups, chunks = (panels + group - 1) // group, (depth + chunk - 1) // chunk
     sums = job.sums[worker]
     counter = job.counters[4:]
@@ -116,7 +117,7 @@ def input_gradients(worker: int, num_threads: int, job: Any) -> None:
             for j in range(here):
                 for d in range(0, features, ROWS):
                     add_column_product(
-                        address(rows, b * block * depth + first_feature + d), depth, tiles,
+                        address(rows, b * block * stride + first_feature + d), stride, tiles,
                         (b * panels + first_panel + j) * block * lanes, padded,
                         address(sums, (j * chunk + d) * lanes),
                     )  # fmt: skip
@@ -147,7 +148,7 @@ def _add_share(
     width = inputs.shape[1]
     for g in range(worker * groups // num_threads, (worker + 1) * groups // num_threads):
         row = label_rows[g]
-        bias = float(bias_rows[max(row, 0)])
+        bias = np.float64(bias_rows[max(row, 0)])
         if row < 0:
             row = -1 - row
             bias = 0.0
@@ -156,7 +157,7 @@ def _add_share(
         for k in range(starts[g], starts[g + 1]):
             i, t = order[k] // num_true, order[k] % num_true
             share = true_gradient[i, t]
-            bias += float(share)
+            bias += np.float64(share)
             for d in range(width):
                 weight_rows[row, d] += share * inputs[i, d]
         bias_rows[row] = bias

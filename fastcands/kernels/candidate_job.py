@@ -88,13 +88,16 @@ class CandidateJob(NamedTuple):
     lane_upstream: Any
     """(panels PANEL,), `upstream` by lanes."""
     rows: Any
-    """(blocks, block, D rounded up to ROWS), rows of the candidates; one block a worker without a backward pass."""
+    """(blocks, block, at least D rounded up to ROWS), rows of the candidates; one block a worker without a backward
+    pass."""
     tiles: Any
     """(blocks, panels, block, PANEL); one tile a worker without a backward pass."""
     peaks: Any
     """(blocks, panels, PANEL), maximum of each column of a tile; then its factor in the gradients."""
     totals: Any
     """(blocks, panels, PANEL), sum of each column."""
+    input_piece: tuple[int, int]
+    """Panels and features of one piece of work on the gradient of the inputs."""
     sums: Any
     """(workers, numbers), scratch of the gradients."""
     counters: Any

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from fastcands.jit import kernel
 from fastcands.simd.columns import exp_columns
 from fastcands.simd.denormals import flush_denormals, restore_denormals
@@ -56,14 +58,14 @@ def _join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
             continue
         total = 0.0
         for b in range(blocks):
-            total += float(totals[b, j, lane]) * float(peaks[b, j, lane])
-        high = float(highest[lane])
+            total += np.float64(totals[b, j, lane]) * np.float64(peaks[b, j, lane])
+        high = np.float64(highest[lane])
         mean = 0.0
         for t in range(num_true):
-            total += math.exp(float(true_logits[i, t]) - high)
+            total += math.exp(np.float64(true_logits[i, t]) - high)
             target = _target(job.present, i, t, num_true)
             if target != 0:
-                mean += target * (float(true_logits[i, t]) - high)
+                mean += target * (np.float64(true_logits[i, t]) - high)
         normaliser = math.log(total)
         job.loss[i] = normaliser - mean
         upstream = job.upstream[i]
@@ -71,7 +73,7 @@ def _join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
         for b in range(blocks):
             peaks[b, j, lane] *= factor
         for t in range(num_true):
-            share = math.exp(float(true_logits[i, t]) - high - normaliser)
+            share = math.exp(np.float64(true_logits[i, t]) - high - normaliser)
             true_gradient[i, t] = upstream * (share - _target(job.present, i, t, num_true))
 
 
@@ -88,9 +90,9 @@ def _join_logistic(job: Any, j: int, blocks: int) -> None:
         i = j * lanes + lane
         total = 0.0
         for b in range(blocks):
-            total += float(totals[b, j, lane])
+            total += np.float64(totals[b, j, lane])
         for t in range(num_true):
-            z = float(true_logits[i, t]) - float(job.log_normalizer[i])
+            z = np.float64(true_logits[i, t]) - np.float64(job.log_normalizer[i])
             small = math.exp(-abs(z))
             total += (0.0 if z <= 0 else z) + math.log1p(small)
             target = _target(job.present, i, t, num_true)

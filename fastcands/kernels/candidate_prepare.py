@@ -112,12 +112,12 @@ def prepare(worker: int, num_threads: int, job: Any) -> None:
                     ahead = row_address(weights, labels[i + _READ_AHEAD, t])
                     for offset in range(0, span, 64):
                         prefetch(ahead + offset)
-                row = label_weights[i * num_true + t]
+                k = i * num_true + t
                 where = row_address(weights, labels[i, t])
-                read_row(where, weights.column_stride, weights.storage, weights.width, row)
-                correction = _bias_of(job.biases, labels[i, t], job.temperature) - true_log_counts[i * num_true + t]
+                read_row(where, weights.column_stride, weights.storage, weights.width, label_weights, k)
+                correction = _bias_of(job.biases, labels[i, t], job.temperature) - true_log_counts[k]
                 absent = len(job.present) > 0 and not job.present[i, t]
-                product = dot(inputs[i], row, weights.width)
+                product = dot(inputs[i], label_weights[k], weights.width)
                 job.true_logits[i, t] = -math.inf if absent else product + correction
         for i in range(last, (j + 1) * lanes):
             job.shifts[i], job.lane_upstream[i] = 0, 0

@@ -53,7 +53,8 @@ def form_tiles(worker: int, num_threads: int, job: Any) -> None:
     offsets, by_example, keep = job.offsets, job.by_example, job.keep
     columns = job.sizes[0]
     panels, lanes = peaks.shape[1:]
-    block, depth = rows.shape[1:]
+    block, stride = rows.shape[1:]
+    depth = by_example.shape[1]
     blocks = (columns + block - 1) // block
     counter = job.counters[1:]
     mode = flush_denormals()
@@ -75,7 +76,7 @@ def form_tiles(worker: int, num_threads: int, job: Any) -> None:
             tile = tiles[slot, j if keep else 0]
             for r in range(0, padded, ROWS):
                 row_product(
-                    address(rows, (slot * block + r) * depth), depth, by_example, j * depth * lanes, depth,
+                    address(rows, (slot * block + r) * stride), stride, by_example, j * depth * lanes, depth,
                     address(offsets, first + r), address(tile, r * lanes),
                 )  # fmt: skip
             if job.remove_hits:

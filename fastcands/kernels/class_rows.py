@@ -8,7 +8,8 @@ import numpy as np
 
 from fastcands.jit import kernel
 from fastcands.kernels.gather import BFLOAT16, FLOAT32, FLOAT64, half
-from fastcands.simd.memory import as_float32, load_float32, load_float64, load_uint16
+from fastcands.simd.memory import as_float32
+from fastcands.simd.numbers import float32_at, float64_at, uint16_at
 
 __all__ = ["TablePlace", "number_at", "row_address"]
 
@@ -61,8 +62,9 @@ def number_at(where: int, storage: int) -> float:
         storage : FLOAT32, FLOAT64, FLOAT16 or BFLOAT16
     """
     if storage == FLOAT32:
-        return float(load_float32(where))
+        return np.float64(float32_at(where, 0))
     if storage == FLOAT64:
-        return load_float64(where)
-    bits = load_uint16(where)
-    return float(as_float32(np.uint32(bits) << np.uint32(16))) if storage == BFLOAT16 else float(half(bits))
+        return float64_at(where, 0)
+    bits = uint16_at(where, 0)
+    value = as_float32(np.uint32(bits) << np.uint32(16)) if storage == BFLOAT16 else half(bits)
+    return np.float64(value)

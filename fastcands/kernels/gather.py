@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel, parallel_kernel, prange
-from fastcands.simd.memory import as_float32, load_float32, load_float64, load_uint16, prefetch
+from fastcands.simd.memory import as_float32, prefetch
+from fastcands.simd.numbers import float32_at, float64_at, uint16_at
 
 __all__ = ["BFLOAT16", "FLOAT16", "FLOAT32", "FLOAT64", "gather_rows", "gather_rows_of", "half", "read_row"]
 
@@ -33,35 +34,42 @@ def half(bits: Any) -> Any:
 
 
 @kernel
-def read_row(where: int, column_stride: int, storage: int, width: int, row: Any) -> None:
-    """``row[:width] = table row; row[width:] = 0``.
+def read_row(where: int, column_stride: int, storage: int, width: int, rows: Any, r: int) -> None:
+    """``rows[r, :width] = table row; rows[r, width:] = 0``.
+
+    Two indices, not a view of a row: a view counts references, which costs as much as a short row.
 
     IN
-        where : address of the row's first number
+        where : address of the table row's first number
         column_stride : bytes from number to number
         storage : FLOAT32, FLOAT64, FLOAT16 or BFLOAT16
         width : numbers in the row
+        r : which of the rows
     OUT
-        row : (at least width,) float32 or float64
+        rows : (M, at least width) float32 or float64
     """
     if storage == FLOAT32:
         if column_stride == 4:  # a loop of its own: this one is vectorised
             for d in range(width):
-                row[d] = load_float32(where + 4 * d)
+                rows[r, d] = float32_at(where, d)
         else:
             for d in range(width):
-                row[d] = load_float32(where + column_stride * d)
+                rows[r, d] = float32_at(where + column_stride * d, 0)
     elif storage == FLOAT64:
         for d in range(width):
-            row[d] = load_float64(where + column_stride * d)
+            rows[r, d] = float64_at(where + column_stride * d, 0)
     elif storage == BFLOAT16:
-        for d in range(width):
-            row[d] = as_float32(np.uint32(load_uint16(where + column_stride * d)) << np.uint32(16))
+        if column_stride == 2:
+            for d in range(width):
+                rows[r, d] = as_float32(np.uint32(uint16_at(where, d)) << np.uint32(16))
+        else:
+            for d in range(width):
+                rows[r, d] = as_float32(np.uint32(uint16_at(where + column_stride * d, 0)) << np.uint32(16))
     else:
         for d in range(width):
-            row[d] = half(load_uint16(where + column_stride * d))
-    for d in range(width, row.shape[0]):
-        row[d] = 0
+            rows[r, d] = half(uint16_at(where + column_stride * d, 0))
+    for d in range(width, rows.shape[1]):
+        rows[r, d] = 0
 
 
 @kernel
@@ -85,7 +93,7 @@ def gather_rows_of(
         if ahead < last:
             for offset in range(0, span, line):
                 prefetch(addresses[ahead] + offset)
-        read_row(addresses[i], column_stride, storage, width, rows[row + i - first])
+        read_row(addresses[i], column_stride, storage, width, rows, row + i - first)
 
 
 @parallel_kernel

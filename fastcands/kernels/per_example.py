@@ -71,10 +71,10 @@ def example_losses(
             gain = 0.0
             if logistic:
                 for k in range(count):
-                    z = float(logits[i, k]) - float(shifts[i])
+                    z = np.float64(logits[i, k]) - np.float64(shifts[i])
                     small = math.exp(-abs(z))
                     total += (0.0 if z <= 0 else z) + math.log1p(small)
-                    target = float(targets[i, k]) if k < num_true else 0.0
+                    target = np.float64(targets[i, k]) if k < num_true else 0.0
                     if target != 0:
                         gain += target * z
                     sigmoid = 1 / (1 + small) if z >= 0 else small / (1 + small)
@@ -82,17 +82,17 @@ def example_losses(
             else:
                 high = -math.inf
                 for k in range(count):
-                    high = max(high, float(logits[i, k]))
+                    high = max(high, np.float64(logits[i, k]))
                 high = max(high, -1e300)
                 for k in range(count):
-                    total += math.exp(float(logits[i, k]) - high)
+                    total += math.exp(np.float64(logits[i, k]) - high)
                 for t in range(num_true):
                     if targets[i, t] != 0:
-                        gain += float(targets[i, t]) * (float(logits[i, t]) - high)
+                        gain += np.float64(targets[i, t]) * (np.float64(logits[i, t]) - high)
                 total = math.log(total)
                 for k in range(count):
-                    target = float(targets[i, k]) if k < num_true else 0.0
-                    logits[i, k] = upstream[i] * (math.exp(float(logits[i, k]) - high - total) - target)
+                    target = np.float64(targets[i, k]) if k < num_true else 0.0
+                    logits[i, k] = upstream[i] * (math.exp(np.float64(logits[i, k]) - high - total) - target)
             loss[i] = total - gain
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastcands.kernels.candidate_gradients import FEATURE_CHUNK, INPUT_PANELS
 from fastcands.kernels.candidate_job import CandidateJob
 from fastcands.kernels.candidate_step import candidate_step
-from fastcands.kernels.shapes import panel_lanes, panels_for, whole_tiles
+from fastcands.kernels.shapes import TILE_ROWS, panel_lanes, panels_for, whole_tiles
 from fastcands.losses.batch import Batch
 from fastcands.losses.workspace import carve
 from fastcands.threads import get_num_threads
@@ -37,6 +38,27 @@ class Spread(NamedTuple):
 def _block_rows(candidates: int) -> int:
     """Candidates in a tile: 128 rows of a table stay in the second-level cache; fewer, so that each thread has some."""
     return 128 if candidates >= 1024 else 64 if candidates >= 256 else 32
+
+
+def _row_stride(depth: int, dtype: np.dtype[Any]) -> int:
+    """Numbers from row to row: a cache line more where a few columns of all rows would share few sets of the cache."""
+    line = 64 // dtype.itemsize
+    return depth + line if depth % (4 * line) == 0 else depth
+
+
+def _input_piece(panels: int, depth: int, threads: int) -> tuple[int, int]:
+    """Panels and features of one piece of the inputs' gradient: the largest that leave something for every thread.
+
+    A tile is read once for all features of a piece, the candidates' rows once for all of its panels. With 32 features
+    the tiles, which no second-level cache holds, were read so often that the stage took a third longer.
+    """
+    group, chunk = min(panels, INPUT_PANELS), min(depth, FEATURE_CHUNK)
+    while -(-panels // group) * -(-depth // chunk) < threads and (group > 1 or chunk > TILE_ROWS):
+        if group > 1:
+            group = -(-group // 2)
+        else:
+            chunk = whole_tiles(-(-chunk // 2))
+    return group, chunk
 
 
 def _scratch(
@@ -67,11 +89,11 @@ def _scratch(
     yield (labels, depth), dtype  # label_weights
     yield (panels * lanes,), dtype  # shifts
     yield (panels * lanes,), dtype  # lane_upstream
-    yield (slots, block, depth), dtype  # rows
+    yield (slots, block, _row_stride(depth, dtype)), dtype  # rows
     yield (slots, panels if keep else 1, block, lanes), dtype  # tiles
     yield (blocks, panels, lanes), dtype  # peaks
     yield (blocks, panels, lanes), dtype  # totals
-    yield (threads, max(block * lanes // 2, INPUT_PANELS * FEATURE_CHUNK * lanes)), dtype  # sums
+    yield (threads, max(block * lanes // 2, math.prod(_input_piece(panels, depth, threads)) * lanes)), dtype  # sums
     yield (examples, num_true), dtype  # true_logits
     yield (examples, num_true), dtype  # true_gradient
 
@@ -115,7 +137,8 @@ class CandidateStep:
         self.batch, keep = batch, upstream is not None
         self.threads = get_num_threads() if examples * candidates * width >= _WORTH_A_THREAD else 1
         shapes = dtype, examples, num_true, candidates, width, keep, self.threads
-        *plan_and_tiles, true_logits, true_gradient = carve(shapes, lambda: _scratch(*shapes))
+        *plan_and_tiles, sums, true_logits, true_gradient = carve(shapes, lambda: _scratch(*shapes))
+        piece = _input_piece(panels_for(examples, dtype), batch.depth, self.threads)
         most = candidates + examples * num_true if keep else 0
         shift = np.empty(examples, dtype)
         shift[:] = log_normalizer
@@ -125,7 +148,7 @@ class CandidateStep:
             values.true_expected_count, values.sampled_candidates, values.sampled_expected_count,
             np.ones(examples, dtype) if upstream is None else upstream, shift, batch.temperature,
             logistic, subtract_log_q, remove_hits, merge, keep,
-            *plan_and_tiles, np.zeros(5, np.int64),
+            *plan_and_tiles, piece, sums, np.zeros(5, np.int64),
             true_logits, np.empty(examples, dtype), true_gradient, np.empty((examples if keep else 0, width), dtype),
             np.empty(candidates + examples * num_true, np.int64), np.empty((most + 1, width), dtype),
             np.empty(most + 1, dtype),

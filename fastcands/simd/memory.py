@@ -1,4 +1,4 @@
-"""Memory by address: how kernels read tables of any dtype, layout and writability with one signature."""
+"""Bits of a number, and memory that will be needed soon."""
 
 from __future__ import annotations
 
@@ -8,23 +8,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-__all__ = ["as_float32", "load_float32", "load_float64", "load_uint16", "prefetch"]
-
-
-def _loader(result: Any, bits: Any) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]
-    def load(typingctx: Any, where: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return builder.load(builder.inttoptr(arguments[0], bits.as_pointer()))
-
-        return result(types.intp), codegen
-
-    return load
-
-
-load_float32 = _loader(types.float32, ir.FloatType())
-load_float64 = _loader(types.float64, ir.DoubleType())
-load_uint16 = _loader(types.uint16, ir.IntType(16))
+__all__ = ["as_float32", "prefetch"]
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -1,0 +1,165 @@
+"""Compiling every kernel before it is needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fastcands import optimizers
+from fastcands.hits import find_accidental_hits
+from fastcands.losses import (
+    LogisticLoss,
+    NCELoss,
+    RankSampledSoftmaxLoss,
+    SampledSoftmaxLoss,
+    SoftmaxLoss,
+)
+from fastcands.samplers import (
+    AllCandidatesSampler,
+    FixedUnigramSampler,
+    LearnedUnigramSampler,
+    LogUniformSampler,
+    UniformSampler,
+)
+from fastcands.table import ClassTable
+from fastcands.values import RowGradient, SampledValues
+
+__all__ = ["warmup"]
+
+_CLASSES, _DIM, _BATCH, _CANDIDATES = 1000, 16, 256, 256
+_MANY = 1 << 17
+"""Draws from which samplers and hits go parallel."""
+
+Step = tuple[str, Callable[[], object]]
+
+
+def _sampler_steps() -> Iterator[Step]:
+    labels, many_labels = np.arange(6).reshape(3, 2), np.arange(_MANY)[:, None] % _CLASSES
+    samplers: dict[str, Callable[[], Any]] = {
+        "uniform sampler": lambda: UniformSampler(_CLASSES, seed=1),
+        "log-uniform sampler": lambda: LogUniformSampler(_CLASSES, seed=1),
+        "learned unigram sampler": lambda: LearnedUnigramSampler(_CLASSES, seed=1),
+        "fixed unigram sampler": lambda: FixedUnigramSampler(_CLASSES, unigrams=np.arange(1, _CLASSES + 1), seed=1),
+    }
+
+    def draw(make: Callable[[], Any]) -> None:
+        sampler = make()
+        for unique, count in ((True, 8), (True, _CLASSES), (False, 8), (False, _MANY)):
+            for kind in ("tensorflow", "unbiased"):
+                sampler.sample(labels, count, unique=unique, expected_count=kind)
+        sampler.sample(many_labels, 8)
+        sampler.probability([0, 1])
+
+    def draw_from_many() -> None:
+        UniformSampler(2**40, seed=1).sample(labels, 8)
+        LogUniformSampler(2**40, seed=1).sample(labels, 8)
+
+    for name, make in samplers.items():
+        yield name, lambda make=make: draw(make)  # type: ignore[misc]
+    yield "samplers of very many classes", draw_from_many
+    yield "all candidates", lambda: AllCandidatesSampler(8).sample(labels, 8)
+    yield (
+        "accidental hits",
+        lambda: [find_accidental_hits(part, np.arange(100)) for part in (labels, many_labels)],
+    )
+
+
+def _problem(dtype: str) -> tuple[Any, Any, Any, Any]:
+    rng = np.random.default_rng(0)
+    weights, inputs = rng.normal(size=(_CLASSES, _DIM)).astype(dtype), rng.normal(size=(_BATCH, _DIM)).astype(dtype)
+    return weights, np.zeros(_CLASSES, dtype), rng.integers(0, _CLASSES, (_BATCH, 1)), inputs
+
+
+def _loss_steps(dtype: str) -> Iterator[Step]:
+    problem = _problem(dtype)
+    sampler = UniformSampler(_CLASSES, seed=1)
+    own = np.tile(np.arange(4), (_BATCH, 1))
+    values = SampledValues(own, np.ones((_BATCH, 1)), np.ones(own.shape))
+    yield (
+        f"sampled losses, {dtype}",
+        lambda: [
+            SampledSoftmaxLoss(sampler, _CANDIDATES).value_and_grad(*problem),
+            NCELoss(sampler, _CANDIDATES, unique=False).value_and_grad(*problem),
+        ],
+    )
+    yield (
+        f"candidates for each example, {dtype}",
+        lambda: [
+            SampledSoftmaxLoss(sampler, 4).value_and_grad(*problem, sampled_values=values),
+            RankSampledSoftmaxLoss(sampler, 8, num_resampled=4).value_and_grad(*problem),
+        ],
+    )
+    yield (
+        f"label smoothing, {dtype}",
+        lambda: [SampledSoftmaxLoss(sampler, 8, label_smoothing=0.1).value_and_grad(*problem)],
+    )
+    yield (
+        f"exact losses, {dtype}",
+        lambda: [
+            SoftmaxLoss().value_and_grad(*problem),
+            LogisticLoss().value_and_grad(*problem),
+        ],
+    )
+
+
+def _table_steps(dtype: str) -> Iterator[Step]:
+    weights, biases, labels, inputs = _problem(dtype)
+    rows = RowGradient.from_pairs([1, 1, 3], np.ones((3, _DIM), dtype), _CLASSES)
+
+    def update(optimizer: Any) -> None:
+        optimizer.update(weights, optimizer.init(weights), rows, step=0)
+
+    for name in optimizers.__all__:
+        kind = getattr(optimizers, name)
+        if isinstance(kind, type) and issubclass(kind, optimizers.Optimizer) and kind is not optimizers.Optimizer:
+            yield f"{name}, {dtype}", lambda kind=kind: update(kind(0.0))  # type: ignore[misc]
+    table = ClassTable.from_arrays(weights, biases)
+    yield f"evaluation, {dtype}", lambda: table.evaluate(labels, inputs)
+
+
+def warmup(
+    dtypes: Iterable[str] = ("float32",), *, report: Callable[[str, float], object] | None = None
+) -> dict[str, float]:
+    """Compile every kernel now, and keep them on disk, so that no later call in any process waits for the compiler.
+
+    Parameters
+    ----------
+    dtypes : iterable of {'float32', 'float64'}, default ('float32',)
+        The arithmetic to compile for: float64 as soon as any array is float64, else float32.
+    report : callable, optional
+        Called with a name and the seconds it took after each group of kernels.
+
+    Returns
+    -------
+    dict
+        Seconds by name; near zero where the disk had the kernels already.
+
+    Raises
+    ------
+    ValueError
+        If a dtype is another one.
+
+    Examples
+    --------
+    >>> import fastcands as fc
+    >>> fc.warmup([])  # no dtype: the samplers alone
+    {'uniform sampler': ...}
+    """
+    kinds = list(dtypes)
+    for kind in kinds:
+        if kind not in ("float32", "float64"):
+            raise ValueError(f"dtypes must be 'float32' or 'float64', got {kind!r}")
+    steps = [*_sampler_steps()]
+    for kind in kinds:
+        steps += [*_loss_steps(kind), *_table_steps(kind)]
+    taken: dict[str, float] = {}
+    for name, run in steps:
+        start = time.perf_counter()
+        run()
+        taken[name] = time.perf_counter() - start
+        if report is not None:
+            report(name, taken[name])
+    return taken

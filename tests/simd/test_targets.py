@@ -1,0 +1,55 @@
+"""The vector code, and a loss on top of it, as compiled for other processors than this one."""
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+TARGETS = ["generic", "haswell"] if platform.machine() in ("x86_64", "AMD64") else ["generic"]
+LOSS = """
+import numpy as np
+import fastcands as fc
+from fastcands import reference
+from fastcands.simd.target import ROWS, VECTOR_BYTES
+rng = np.random.default_rng(0)
+weights, biases = rng.normal(size=(50, 19)).astype(np.float32), rng.normal(size=50).astype(np.float32)
+labels, inputs = rng.integers(0, 50, (37, 2)), rng.normal(size=(37, 19)).astype(np.float32)
+values = fc.SampledValues(rng.integers(0, 50, 33), np.full((37, 2), 0.5), np.full(33, 0.5))
+loss, gradients = fc.nn.sampled_softmax_loss_and_grad(
+    weights, biases, labels, inputs, 33, 50, num_true=2, sampled_values=values
+)
+truth = reference.sampled_softmax(weights, biases, labels, inputs, values)
+np.testing.assert_allclose(loss, truth.loss, rtol=1e-5)
+np.testing.assert_allclose(gradients.inputs, truth.d_inputs, atol=1e-5)
+np.testing.assert_allclose(gradients.weights.to_dense(), truth.d_weights, atol=1e-5)
+print(ROWS, VECTOR_BYTES)
+"""
+
+
+@pytest.fixture(params=TARGETS)
+def environment(request, tmp_path):
+    """Give the environment of a process that compiles for another processor, into a cache of its own."""
+    return os.environ | {"NUMBA_CPU_NAME": request.param, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
+
+
+def _run(arguments, environment):
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, env=environment, cwd=HERE.parents[1], check=False
+    )
+
+
+def test_the_tests_of_this_folder_pass(environment):
+    files = sorted(str(path) for path in HERE.glob("test_*.py") if path != Path(__file__))
+    result = _run(["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files], environment)
+    assert result.returncode == 0, result.stdout[-3000:]
+
+
+def test_a_loss_and_its_gradients(environment):
+    result = _run(["-c", LOSS], environment)
+    assert result.returncode == 0, result.stderr[-3000:]
+    if platform.machine() in ("x86_64", "AMD64"):
+        assert result.stdout.split() == ["4", "32" if environment["NUMBA_CPU_NAME"] == "haswell" else "16"]
