@@ -107,11 +107,11 @@ def as_finite(value: Any, name: str, *, or_else: str = "") -> float:
 
 
 def check_trainable(array: Any, name: str, *, writable: bool = True) -> None:
-    """Refuse what an optimizer cannot change in place: all but float32 or float64 arrays (V, D) or (V,)."""
+    """Refuse what an optimizer cannot change in place: all but float arrays (V, D) or (V,)."""
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} must be a NumPy array, got {type(array).__name__}")
-    if array.dtype not in (np.float32, np.float64):
-        raise TypeError(f"{name} must be float32 or float64, got {array.dtype}")
+    if array.dtype not in (np.float32, np.float64) and array.dtype.name != "bfloat16":
+        raise TypeError(f"{name} must be float32, float64 or bfloat16, got {array.dtype}")
     if array.ndim not in (1, 2):
         raise ValueError(f"{name} must have shape (V, D) or (V,), got {array.shape}")
     if writable and not array.flags.writeable:
@@ -127,9 +127,11 @@ def check_row_gradient(
     if not isinstance(ids, np.ndarray) or ids.dtype != np.int64 or ids.ndim != 1:
         came = f"{ids.dtype} {ids.shape}" if isinstance(ids, np.ndarray) else type(ids).__name__
         raise TypeError(f"gradient.ids must be an int64 array of shape (U,), got {came}")
-    if not isinstance(rows, np.ndarray) or rows.dtype != dtype:
+    is_half = dtype.kind == "V" and dtype.name == "bfloat16"  # the name alone takes microseconds
+    if not isinstance(rows, np.ndarray) or (rows.dtype != dtype and not (is_half and rows.dtype == np.float32)):
         came = str(rows.dtype) if isinstance(rows, np.ndarray) else type(rows).__name__
-        raise TypeError(f"gradient.rows must be {dtype} as {name} is, got {came}")
+        expected = "float32, or bfloat16" if is_half else str(dtype)
+        raise TypeError(f"gradient.rows must be {expected} as {name} is, got {came}")
     if rows.shape != (len(ids), *shape[1:]):
         raise ValueError(f"gradient.rows must have shape {(len(ids), *shape[1:])} for {name}, got {rows.shape}")
     if len(ids) and (ids[0] < 0 or ids[-1] >= num_rows or not (ids[1:] > ids[:-1]).all()):
@@ -148,5 +150,7 @@ def check_class_table(weights: Any, biases: Any) -> None:
     check_trainable(biases, "biases", writable=False)
     if biases.shape != weights.shape[:1]:
         raise ValueError(f"biases must have shape ({weights.shape[0]},) as weights have rows, got {biases.shape}")
-    if biases.dtype != weights.dtype:
-        raise TypeError(f"biases must be {weights.dtype} as weights are, got {biases.dtype}")
+    half = weights.dtype.name == "bfloat16"
+    if biases.dtype != weights.dtype and not (half and biases.dtype == np.float32):
+        expected = "float32, or bfloat16" if half else str(weights.dtype)
+        raise TypeError(f"biases must be {expected} as weights are, got {biases.dtype}")

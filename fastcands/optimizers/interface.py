@@ -1,0 +1,320 @@
+"""What all optimizers share: options, checks, and the order check, then change."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.optimizers.checks import StateArray, as_clip_norm, as_seed, check_rising, check_state
+from fastcands.optimizers.row_step import RowStep, State, is_bfloat16, prepare
+from fastcands.schedules import Schedule
+from fastcands.validation import as_finite, as_size, check_row_gradient, check_trainable
+from fastcands.values import RowGradient
+
+__all__ = ["LearningRate", "Optimizer", "State", "StateArray"]
+
+LearningRate = float | Callable[[int], float]
+
+
+@dataclass(frozen=True, repr=False)
+class Optimizer(ABC):
+    """What all optimizers share: a learning rate, weight decay and a limit on each row's gradient.
+
+    A subclass says which arrays it remembers (`_state`) and how the named rows change (`_change`).
+
+    Parameters
+    ----------
+    lr : float or callable
+        The learning rate, or a function of the step (counted from 0) that returns it. Finite and not
+        negative.
+    weight_decay : float, default 0
+        How much of each weight is added to its gradient, in the rows of the step only.
+    clip_norm : float, optional
+        The largest L2 norm of a row's gradient; a longer one is scaled down, before all else.
+
+    Raises
+    ------
+    TypeError
+        If `lr` is neither a number nor callable, or another option is not a number.
+    ValueError
+        If an option is negative or not finite, or `clip_norm` is 0.
+    """
+
+    lr: LearningRate
+    weight_decay: float = dataclasses.field(default=0.0, kw_only=True)
+    clip_norm: float | None = dataclasses.field(default=None, kw_only=True)
+
+    _vectors: ClassVar[frozenset[str]] = frozenset({"last_step"})
+    """Arrays of the state with one number for each row, even where the table is a matrix."""
+
+    @property
+    def _needs_step(self) -> bool:
+        """Whether the result depends on the step even where the learning rate is a number."""
+        return False
+
+    def __post_init__(self) -> None:
+        if not callable(self.lr):
+            as_finite(self.lr, "lr", or_else=" or a function of the step")
+        as_finite(self.weight_decay, "weight_decay")
+        as_clip_norm(self.clip_norm)
+
+    def _options(self) -> dict[str, Any]:
+        """Return the options in the order of the signature."""
+        fields = sorted(dataclasses.fields(self), key=lambda field: field.kw_only is True)
+        return {field.name: getattr(self, field.name) for field in fields}
+
+    def __repr__(self) -> str:
+        """Return the call that makes it, without the options all optimizers share where they do nothing."""
+        unset = [("weight_decay", 0), ("clip_norm", None)]
+        shown = [f"{name}={value!r}" for name, value in self._options().items() if (name, value) not in unset]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of a step.
+
+        Parameters
+        ----------
+        step : int
+            Steps made before this one; the first step is 0.
+
+        Returns
+        -------
+        float
+            `lr`, or ``lr(step)`` where it is a function.
+
+        Raises
+        ------
+        TypeError
+            If the function returns something else than a number.
+        ValueError
+            If `step` is negative, or the function returns a negative number or one that is not finite.
+
+        Examples
+        --------
+        >>> import fastcands as fc
+        >>> fc.SGD(lambda step: 0.5 / (1 + step)).learning_rate(4)
+        0.1
+        """
+        step = as_size(step, "step", minimum=0)
+        return as_finite(self.lr(step), f"lr({step})") if callable(self.lr) else float(self.lr)
+
+    def state_arrays(self, table: NDArray[Any]) -> dict[str, StateArray]:
+        """Describe the arrays that `init` makes, without making them.
+
+        Parameters
+        ----------
+        table : float32, float64 or bfloat16 array, shape (V, D) or (V,)
+            What will be trained. It is not changed.
+
+        Returns
+        -------
+        dict of str to StateArray
+            Shape, dtype and first value of each: enough to lay them out in a file.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `init`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastcands as fc
+        >>> fc.RowwiseAdagrad(0.1).state_arrays(np.zeros((5, 2), np.float32))
+        {'accumulator': StateArray(shape=(5,), dtype=dtype('float32'), fill=0.1)}
+        """
+        check_trainable(table, "table", writable=False)
+        return self._state(table.shape, np.dtype(np.float32) if is_bfloat16(table) else table.dtype)
+
+    def init(self, table: NDArray[Any]) -> State:
+        """Return the arrays the optimizer needs for a table, as they are before the first step.
+
+        Parameters
+        ----------
+        table : float32, float64 or bfloat16 array, shape (V, D) or (V,)
+            What will be trained. It is not changed.
+
+        Returns
+        -------
+        dict of str to array
+            Of the shapes the class tells; float32 for a bfloat16 table, else of its dtype, and int64 for steps. Empty
+            for an optimizer without memory.
+
+        Raises
+        ------
+        TypeError
+            If `table` is not an array of float32, float64 or bfloat16.
+        ValueError
+            If it has neither one nor two dimensions.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastcands as fc
+        >>> state = fc.Adagrad(0.1).init(np.zeros((5, 2), np.float32))
+        >>> {name: array.shape for name, array in state.items()}
+        {'accumulator': (5, 2)}
+        """
+        # np.zeros takes memory only where it is written, np.full everywhere at once
+        return {
+            name: np.full(shape, fill, dtype) if fill else np.zeros(shape, dtype)
+            for name, (shape, dtype, fill) in self.state_arrays(table).items()
+        }
+
+    def update(
+        self, table: NDArray[Any], state: State, gradient: RowGradient, *, step: int | None = None, seed: int = 0
+    ) -> None:
+        """Make one step on the rows of the gradient, in place; no other row is read or written.
+
+        Parameters
+        ----------
+        table : float32, float64 or bfloat16 array, shape (V, D) or (V,)
+            Changed in place. Any strides; C-contiguous is fastest.
+        state : dict of str to array
+            What `init` returned for this table. Changed in place.
+        gradient : RowGradient
+            Rows of the dtype of `table`, float32 or bfloat16 for a bfloat16 one, with ``num_rows == V``.
+        step : int, optional
+            Steps made before this one. Needed where the result depends on it: if `lr` is a function, the table is
+            bfloat16, or the class says so.
+        seed : int, default 0
+            Of the random bits that round to bfloat16; at least 0, below 2**64. Give each table its own.
+
+        Raises
+        ------
+        TypeError
+            If an argument is of another type, or the dtypes of table, state and gradient differ.
+        ValueError
+            If shapes do not fit, ids are not rising or out of range, an array is read-only, or `step` is needed and
+            missing. Nothing has been changed then.
+
+        Notes
+        -----
+        The same bits for any number of threads and any strides. The rows are not searched for NaN or infinity: such
+        an element spoils the same element of the table and of the state, and no other (of another column, where the
+        optimizer keeps one number a row: its row).
+
+        Examples
+        --------
+        The step of an embedding whose rows `ids` were used:
+
+        >>> import numpy as np
+        >>> import fastcands as fc
+        >>> table, optimizer = np.ones((4, 2), np.float32), fc.SGD(0.5)
+        >>> state = optimizer.init(table)
+        >>> gradient = fc.RowGradient.from_pairs([3, 1, 3], np.ones((3, 2), np.float32), num_rows=4)
+        >>> optimizer.update(table, state, gradient)
+        >>> table.tolist()
+        [[1.0, 1.0], [0.5, 0.5], [1.0, 1.0], [0.0, 0.0]]
+        """
+        self.plan(table, state, gradient, step=step, seed=seed)()
+
+    def plan(
+        self,
+        table: NDArray[Any],
+        state: State,
+        gradient: RowGradient,
+        *,
+        step: int | None = None,
+        seed: int = 0,
+        name: str = "table",
+    ) -> Callable[[], None]:
+        """Check everything `update` would check and return the step, not yet made.
+
+        With several tables: plan all, then make all, and no error can come between them.
+
+        Parameters
+        ----------
+        table, state, gradient, step, seed
+            As in `update`.
+        name : str, default "table"
+            What messages call the table.
+
+        Returns
+        -------
+        callable
+            Without arguments; makes the step. Call it once, before the arrays change in another way.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `update`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastcands as fc
+        >>> table, optimizer = np.ones(3, np.float32), fc.SGD(1.0)
+        >>> gradient = fc.RowGradient.from_pairs([2], np.ones(1, np.float32), num_rows=3)
+        >>> step = optimizer.plan(table, optimizer.init(table), gradient)
+        >>> table.tolist()
+        [1.0, 1.0, 1.0]
+        >>> step()
+        >>> table.tolist()
+        [1.0, 1.0, 0.0]
+        """
+        check_trainable(table, name)
+        check_state(self.state_arrays(table), state, name)
+        if not isinstance(gradient, RowGradient):
+            raise TypeError(f"gradient of {name} must be a RowGradient, got {type(gradient).__name__}")
+        check_row_gradient(*gradient, shape=table.shape, dtype=table.dtype, name=name)
+        if step is None:
+            if self._needs_step or callable(self.lr) or is_bfloat16(table):
+                raise ValueError(f"step must be given: with {type(self).__name__} the change of {name} depends on it")
+            step = 0
+        lr = self.learning_rate(step)
+        if "last_step" in state:
+            check_rising(state["last_step"], gradient.ids, step, name)
+        work = prepare(table, state, self._vectors, gradient, lr=lr, step=int(step), seed=as_seed(seed))
+
+        def change() -> None:
+            if work.rows.shape[1]:  # a step without rows goes through too: it compiles, and changes nothing
+                self._change(work)
+                work.put_back()
+
+        return change
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return name and options as plain numbers that JSON can hold.
+
+        Returns
+        -------
+        dict
+            ``{'name': …, 'lr': …, …}``. `lr` is a number, the options of a schedule of `fastcands.schedules`, or
+            missing if it is another function.
+
+        See Also
+        --------
+        fastcands.optimizers.from_dict : The way back.
+
+        Examples
+        --------
+        >>> import fastcands as fc
+        >>> fc.SGD(0.1).to_dict()
+        {'name': 'SGD', 'lr': 0.1, 'weight_decay': 0.0, 'clip_norm': None}
+        >>> fc.SGD(lambda step: 0.1).to_dict()
+        {'name': 'SGD', 'weight_decay': 0.0, 'clip_norm': None}
+        """
+        description: dict[str, Any] = {"name": type(self).__name__}
+        for name, value in self._options().items():
+            if isinstance(value, Schedule):
+                description[name] = dataclasses.asdict(value)
+            elif value is None or isinstance(value, (bool, np.bool_)):
+                description[name] = None if value is None else bool(value)
+            elif not callable(value):
+                description[name] = float(value)
+        return description
+
+    @abstractmethod
+    def _state(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, StateArray]:
+        """Describe each array that is remembered."""
+
+    @abstractmethod
+    def _change(self, work: RowStep) -> None:
+        """Change the rows of the step and their state; everything has been checked."""

@@ -1,0 +1,112 @@
+"""Adam for rows that are not in every step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastcands.kernels.row_update_adam import adam_rows
+from fastcands.optimizers.checks import StateArray, as_clip_norm, as_decay, as_flag, check_denominator
+from fastcands.optimizers.interface import Optimizer
+from fastcands.optimizers.row_step import RowStep
+from fastcands.validation import as_finite
+
+__all__ = ["LazyAdam"]
+
+
+@dataclass(frozen=True, repr=False)
+class LazyAdam(Optimizer):
+    """Adam on the rows of the step.
+
+    With ``g = clipped(rows)`` and t = step + 1: ``m[ids] = beta1 * m[ids] + (1 - beta1) * g``,
+    ``v[ids] = beta2 * v[ids] + (1 - beta2) * g**2``, and then ``table[ids] -= lr * weight_decay * table[ids]``,
+    ``table[ids] -= lr * m_hat / (sqrt(v_hat) + epsilon)`` with ``m_hat = m[ids] / (1 - beta1**t)`` and
+    ``v_hat = v[ids] / (1 - beta2**t)``.
+
+    Where every row is in every step it is Adam, with weight decay AdamW (``torch.optim.AdamW``). Rows outside the
+    step do not move, where dense Adam would let them glide on; `catch_up` says what becomes of their moments.
+
+    Parameters
+    ----------
+    lr : float or callable
+        The learning rate, or a function of the step (counted from 0) that returns it. The function must
+        depend on nothing else: it may be called several times a step.
+    beta1, beta2 : float, default 0.9 and 0.999
+        What the moments keep of themselves from step to step, in [0, 1).
+    epsilon : float, default 1e-8
+        Added to the root; above 0.
+    catch_up : bool, default False
+        What happens to the moments of a row outside the step. False: they stand still (``torch.optim.SparseAdam``,
+        TensorFlow's LazyAdam). True: they fall by `beta1` and `beta2` for each step missed, as dense Adam's do; this
+        is made up for when the row comes again.
+    weight_decay : float, default 0
+        Shrinks the weights themselves by the factor ``1 - lr * weight_decay``, in the rows of the step only.
+    clip_norm : float, optional
+        The largest L2 norm of a row's gradient; a longer one is scaled down, before all else. In a vector such as
+        the biases each number is a row.
+
+    Raises
+    ------
+    TypeError
+        If an option is of another type.
+    ValueError
+        If a number is negative or not finite, `beta1` or `beta2` is not in [0, 1), or `epsilon` or `clip_norm` is 0.
+
+    Notes
+    -----
+    State: ``first_moment`` and ``second_moment``, of the shape of the table, and with `catch_up` ``last_step``, int64
+    (V,): the last step of each row, −1 before its first. The step is needed at each update, and with `catch_up`
+    higher each time.
+
+    With `catch_up` the moments of a row in the step equal those of dense Adam to rounding, if its gradient was zero
+    in the steps between. Its weights do not: dense Adam moves them in each of those steps.
+
+    References
+    ----------
+    Kingma and Ba 2015, ICLR, algorithm 1. Loshchilov and Hutter 2019, ICLR, algorithm 2 (decoupled weight decay).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastcands as fc
+    >>> table, optimizer = np.zeros(2), fc.LazyAdam(0.25)
+    >>> state = optimizer.init(table)
+    >>> optimizer.update(table, state, fc.RowGradient(np.array([1]), np.array([3.0]), 2), step=0)
+    >>> table.round(6).tolist()
+    [0.0, -0.25]
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    catch_up: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        as_decay(self.beta1, "beta1")
+        as_decay(self.beta2, "beta2")
+        check_denominator(("epsilon", as_finite(self.epsilon, "epsilon")))
+        as_flag(self.catch_up, "catch_up")
+
+    @property
+    def _needs_step(self) -> bool:
+        return True
+
+    def _state(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, StateArray]:
+        arrays = {name: StateArray(shape, dtype, 0) for name in ("first_moment", "second_moment")}
+        if self.catch_up:
+            arrays["last_step"] = StateArray(shape[:1], np.dtype(np.int64), -1)
+        return arrays
+
+    def _change(self, work: RowStep) -> None:
+        beta1, beta2, t = float(self.beta1), float(self.beta2), work.step + 1
+        adam_rows(
+            work.table, work.bits, work.state["first_moment"], work.state["second_moment"], work.vector("last_step"),
+            work.ids, work.places, work.rows, work.kind(work.lr / (1 - beta1**t)), beta1, beta2,
+            work.kind(1 / math.sqrt(1 - beta2**t)), work.kind(self.epsilon),
+            work.kind(1 - work.lr * self.weight_decay), as_clip_norm(self.clip_norm), work.seed, work.step,
+            work.num_threads,
+        )  # fmt: skip

@@ -1,0 +1,90 @@
+"""Adagrad with one accumulator a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastcands.kernels.row_update_adagrad import rowwise_adagrad_rows
+from fastcands.optimizers.checks import StateArray, as_clip_norm, check_denominator
+from fastcands.optimizers.interface import Optimizer
+from fastcands.optimizers.row_step import RowStep
+from fastcands.validation import as_finite
+
+__all__ = ["RowwiseAdagrad"]
+
+
+@dataclass(frozen=True, repr=False)
+class RowwiseAdagrad(Optimizer):
+    """Adagrad with one rate a row, which falls with the mean of the row's squared gradients.
+
+    ``g = clipped(rows) + weight_decay * table[ids]; accumulator[ids] += (g**2).mean(axis=1)``, then
+    ``table[ids] -= (lr / (sqrt(accumulator[ids]) + epsilon))[:, None] * g``.
+
+    Its state is D times smaller than Adagrad's, and so is the memory that a step moves for it: the choice for tables
+    that fill the memory. Rare classes keep a high rate, as with Adagrad.
+
+    Parameters
+    ----------
+    lr : float or callable
+        The learning rate, or a function of the step (counted from 0) that returns it. The function must
+        depend on nothing else: it may be called several times a step.
+    initial_accumulator : float, default 0.1
+        What the accumulator starts from; not negative.
+    epsilon : float, default 1e-7
+        Added to the root; not negative. Not both may be 0: a zero gradient would then be divided by zero.
+    weight_decay : float, default 0
+        Added to the gradient times the weight, in the rows of the step only.
+    clip_norm : float, optional
+        The largest L2 norm of a row's gradient; a longer one is scaled down, before all else. In a vector such as
+        the biases each number is a row.
+
+    Raises
+    ------
+    TypeError
+        If an option is not a number (`lr`: nor callable).
+    ValueError
+        If one is negative or not finite, `clip_norm` is 0, or `initial_accumulator` and `epsilon` are both 0 in
+        float32.
+
+    Notes
+    -----
+    State: ``accumulator``, (V,). The mean is taken in float64. NaN in a gradient spoils its row.
+
+    References
+    ----------
+    Mudigere et al. 2022, ISCA, "Software-hardware co-design for fast and scalable training of deep learning
+    recommendation models", section 4.1.4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastcands as fc
+    >>> table, optimizer = np.zeros((3, 2)), fc.RowwiseAdagrad(1.0, initial_accumulator=0)
+    >>> state = optimizer.init(table)
+    >>> optimizer.update(table, state, fc.RowGradient(np.array([1]), np.array([[1.0, 7.0]]), 3))
+    >>> state["accumulator"].tolist()
+    [0.0, 25.0, 0.0]
+    """
+
+    initial_accumulator: float = 0.1
+    epsilon: float = 1e-7
+
+    _vectors: ClassVar[frozenset[str]] = frozenset({"accumulator"})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        initial = as_finite(self.initial_accumulator, "initial_accumulator")
+        check_denominator(("initial_accumulator", initial), ("epsilon", as_finite(self.epsilon, "epsilon")))
+
+    def _state(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, StateArray]:
+        return {"accumulator": StateArray(shape[:1], dtype, float(self.initial_accumulator))}
+
+    def _change(self, work: RowStep) -> None:
+        rowwise_adagrad_rows(
+            work.table, work.bits, work.state["accumulator"], work.ids, work.places, work.rows, work.kind(work.lr),
+            work.kind(self.epsilon), work.kind(self.weight_decay), as_clip_norm(self.clip_norm), work.seed, work.step,
+            work.num_threads,
+        )  # fmt: skip
