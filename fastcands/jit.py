@@ -144,13 +144,17 @@ def parallel_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     -------
     callable
         Takes the arguments of `function`. Calls from several Python threads are safe on every threading
-        layer.
+        layer, and so are calls after a fork: where the layer does not survive it, the loop runs in one thread.
     """
     dispatcher = _compile_lazily(function, parallel=True, fastmath=frozenset())
 
+    @functools.cache
+    def without_threads() -> Callable[..., Any]:
+        return numba.njit(function, nogil=True, error_model="numpy")  # type: ignore[no-any-return]
+
     @functools.wraps(function)
     def launch(*args: Any) -> Any:
-        return threads.launch(dispatcher, args)
+        return threads.launch(dispatcher, args) if threads.may_start_threads() else without_threads()(*args)
 
     launch.dispatcher = dispatcher  # type: ignore[attr-defined]
     return launch

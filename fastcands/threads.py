@@ -26,9 +26,11 @@ from typing import Any
 
 import numba
 
-__all__ = ["get_num_threads", "launch", "num_threads", "set_num_threads", "threading_layer"]
+__all__ = ["get_num_threads", "launch", "may_start_threads", "num_threads", "set_num_threads", "threading_layer", "threads_for"]
 
 _LIBTBB = "libtbb.so.12"
+_WORTH_STARTING = 1 << 20
+"""Multiplications that take one thread as long as waking another one."""
 
 
 def _load_tbb() -> None:
@@ -82,6 +84,11 @@ def get_num_threads() -> int:
     """
     n = _override.get()
     return _default if n is None else n
+
+
+def threads_for(work: int) -> int:
+    """Return how many threads a call uses that makes so many multiplications: one, where starting more takes longer."""
+    return get_num_threads() if work >= _WORTH_STARTING else 1
 
 
 def set_num_threads(n: int) -> None:
@@ -171,6 +178,7 @@ class _Launcher:
     def __init__(self) -> None:
         self._gate = threading.RLock()  # a fork closes it to launches that have not begun
         self._running: list[int] = []  # for each launch that has, its thread
+        self.may_start_threads = True
         self._one_at_a_time = threading.RLock()
 
     def launch(self, kernel: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -204,10 +212,19 @@ class _Launcher:
         """Forget the threads that are not here, and the locks they may have held."""
         self._gate, self._one_at_a_time = threading.RLock(), threading.RLock()
         self._running.clear()
+        # GNU OpenMP would end the process, workqueue wait for threads that the child does not have
+        self.may_start_threads = threading_layer() in ("tbb", "not started")
 
 
 _launcher = _Launcher()
 launch = _launcher.launch
+
+
+def may_start_threads() -> bool:
+    """Whether parallel loops can run: not in the forked child of a process whose layer does not survive a fork."""
+    return _launcher.may_start_threads
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_launcher.before_fork,

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import fastcands as fc
+from fastcands import threads
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +55,14 @@ def test_a_block_holds_in_its_own_thread_only() -> None:
         other.start()
         other.join()
     assert seen == [4]
+
+
+def test_small_calls_use_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_WORTH_STARTING", 1000)
+    with fc.num_threads(3):
+        assert [threads.threads_for(work) for work in (0, 999, 1000, 10**12)] == [1, 1, 3, 3]
+    with fc.num_threads(1):
+        assert threads.threads_for(10**12) == 1
 
 
 @pytest.mark.parametrize("n", [0, -1, 1025])
@@ -155,6 +164,33 @@ def fork_and_call(seed: int, expected: bytes) -> int:
         finally:
             os._exit(4)
     return wait_for(child, 30)
+
+
+FORK = """
+import sys
+sys.path.insert(0, {tests!r})
+import test_threads, numba
+expected = test_threads.merged(1)
+assert test_threads.fork_and_call(1, expected) == 0
+assert test_threads.merged(1) == expected
+print(numba.threading_layer())
+"""
+
+
+@pytest.mark.parametrize("layer", ["workqueue", "omp", "tbb"])
+def test_a_forked_child_can_call_on_every_threading_layer(layer: str) -> None:
+    """OpenMP would end the child; workqueue would wait for ever."""
+    result = subprocess.run(
+        [sys.executable, "-c", FORK.format(tests=str(Path(__file__).parent))],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=Path(__file__).parents[1],
+        env=os.environ | {"NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "2"},
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == layer
 
 
 def test_a_forked_child_can_call() -> None:

@@ -12,7 +12,7 @@ from fastcands.kernels.shapes import panel_lanes, whole_tiles
 from fastcands.losses.batch import Batch
 from fastcands.losses.candidates import Spread
 from fastcands.losses.workspace import scratch
-from fastcands.threads import get_num_threads
+from fastcands.threads import threads_for
 from fastcands.values import Gradients, RowGradient
 
 __all__ = ["AllClasses"]
@@ -38,7 +38,8 @@ class AllClasses:
     """
 
     def __init__(self, batch: Batch, *, keep: bool) -> None:
-        self.batch, self.threads, self.dtype = batch, get_num_threads(), batch.inputs.dtype
+        work = batch.inputs.size * batch.weights.total
+        self.batch, self.threads, self.dtype = batch, threads_for(work), batch.inputs.dtype
         self._by_example, self._by_feature = batch.packed(by_feature=keep)
         self._panels, self._depth, self._lanes = self._by_example.shape
         self._ones = np.ones(max(CLASS_BLOCK, self._panels * self._lanes), self.dtype)

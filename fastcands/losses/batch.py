@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.kernels.class_ids import all_below
 from fastcands.kernels.class_rows import TablePlace
 from fastcands.kernels.gather import FLOAT32, gather_rows
 from fastcands.kernels.label_logits import label_logits
@@ -18,9 +19,10 @@ from fastcands.threads import get_num_threads
 from fastcands.validation import as_labels
 from fastcands.values import Gradients
 
-_NO_BIASES = TablePlace(np.zeros(0, np.int64), np.zeros(0, np.int64), 0, FLOAT32, 1, 0, True)
-
 __all__ = ["Batch", "as_upstream", "no_gradients"]
+
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_NO_BIASES = TablePlace(np.zeros(0, np.int64), np.zeros(0, np.int64), 0, FLOAT32, 1, 0, True)
 
 
 def as_upstream(upstream: Any, examples: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -33,6 +35,18 @@ def as_upstream(upstream: Any, examples: int, dtype: np.dtype[Any]) -> NDArray[A
     if array.shape != (examples,):
         raise ValueError(f"upstream must have shape ({examples},) as labels have rows, got {array.shape}")
     return np.array(array, dtype, order="C")
+
+
+def _as_ids(labels: Any, num_true: int | None, num_classes: int) -> NDArray[np.int64]:
+    """Return labels (B, T), checked, and a writable copy where they are not: kernels then have one signature."""
+    if (
+        type(labels) is np.ndarray and labels.dtype.char == "l" and labels.ndim == 2 and labels.shape[1] > 0
+        and num_true in (None, labels.shape[1]) and labels.flags.c_contiguous and labels.flags.writeable
+        and all_below(labels.reshape(-1), num_classes)
+    ):  # fmt: skip
+        return labels  # the usual case, sooner
+    ids = as_labels(labels, num_true=num_true, num_classes=num_classes)
+    return ids if ids.flags.writeable else ids.copy()
 
 
 class Batch(NamedTuple):
@@ -70,21 +84,18 @@ class Batch(NamedTuple):
         table = as_weights(weights, strategy)
         bias = as_biases(biases, strategy, table.total)
         present = None
-        # writable copies of read-only labels and inputs keep kernels to one signature
         if ignore_index is not None:
             given_labels = as_labels(labels, num_true=num_true)
             present = given_labels != ignore_index
             labels = np.where(present, given_labels, 0)
-        ids = as_labels(labels, num_true=num_true, num_classes=table.total)
-        if not ids.flags.writeable:
-            ids = ids.copy()
+        ids = _as_ids(labels, num_true, table.total)
         given = as_inputs(inputs, table, len(ids))
-        wide = any(part is not None and part.dtype == np.float64 for part in (table, bias, given))
-        dtype = np.dtype(np.float64 if wide else np.float32)
+        kinds = table.dtype.char, given.dtype.char, "" if bias is None else bias.dtype.char
+        dtype = _FLOAT64 if "d" in kinds else _FLOAT32
         array = np.ascontiguousarray(given, dtype)
         if temperature != 1.0:
             array = array / dtype.type(temperature)
-        elif not array.flags.writeable:
+        elif not array.flags.writeable:  # as for labels
             array = array.copy()
         depth = whole_tiles(given.shape[1])
         return cls(table, bias, ids, array, given.dtype, depth, present, float(temperature))

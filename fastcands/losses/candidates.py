@@ -15,13 +15,11 @@ from fastcands.kernels.candidate_step import candidate_step
 from fastcands.kernels.shapes import TILE_ROWS, panel_lanes, panels_for, whole_tiles
 from fastcands.losses.batch import Batch
 from fastcands.losses.workspace import carve
-from fastcands.threads import get_num_threads
+from fastcands.threads import threads_for
 from fastcands.values import Gradients, SampledValues
 
 __all__ = ["CandidateStep", "Spread"]
 
-_WORTH_A_THREAD = 1 << 20
-"""B S D from which a second thread saves more time than it takes to wake it."""
 _NONE_ABSENT = np.zeros((0, 0), bool)
 _DIGITS = 2048
 
@@ -135,7 +133,7 @@ class CandidateStep:
         dtype, (examples, num_true) = batch.inputs.dtype, batch.labels.shape
         candidates, width = len(values.sampled_candidates), batch.inputs.shape[1]
         self.batch, keep = batch, upstream is not None
-        self.threads = get_num_threads() if examples * candidates * width >= _WORTH_A_THREAD else 1
+        self.threads = threads_for(examples * candidates * width)
         shapes = dtype, examples, num_true, candidates, width, keep, self.threads
         *plan_and_tiles, sums, true_logits, true_gradient = carve(shapes, lambda: _scratch(*shapes))
         piece = _input_piece(panels_for(examples, dtype), batch.depth, self.threads)

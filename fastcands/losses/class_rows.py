@@ -80,13 +80,7 @@ class Shards(NamedTuple):
     @property
     def place(self) -> TablePlace:
         """Where the table is, for kernels; one of a single dimension has rows of one number."""
-        starts, strides = np.array(
-            [
-                [array.__array_interface__["data"][0] for array in self.arrays],
-                [array.strides[0] for array in self.arrays],
-            ],
-            np.int64,
-        )
+        starts, strides = np.array([(a.__array_interface__["data"][0], a.strides[0]) for a in self.arrays]).T.copy()
         first = self.arrays[0]
         storage = _storage(first.dtype)
         assert storage is not None
