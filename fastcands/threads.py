@@ -26,7 +26,15 @@ from typing import Any
 
 import numba
 
-__all__ = ["get_num_threads", "launch", "may_start_threads", "num_threads", "set_num_threads", "threading_layer", "threads_for"]
+__all__ = [
+    "get_num_threads",
+    "launch",
+    "may_start_threads",
+    "num_threads",
+    "set_num_threads",
+    "threading_layer",
+    "threads_for",
+]
 
 _LIBTBB = "libtbb.so.12"
 _WORTH_STARTING = 1 << 20
