@@ -17,10 +17,10 @@ SOURCES := $(wildcard fastcands bench tests examples docs conftest.py)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types peers bench docs check clean
+.PHONY: help setup demo test lint types peers bench bench-kernels docs check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/.with-dev $(VENV)/.with-docs ## install everything for development in .venv
 
@@ -37,11 +37,15 @@ lint: $(VENV)/.with-dev ## ruff: rules and format, changes nothing
 types: $(VENV)/.with-dev ## mypy --strict
 	$(BIN)/mypy
 
-peers: $(PEERS_VENV)/.with-peers ## compare live with TensorFlow and PyTorch (own environment)
+peers: $(PEERS_VENV)/.with-bench ## compare live with TensorFlow and PyTorch (own environment)
 	$(PEERS_BIN)/python -m pytest tests/peers $(PYTEST_ARGS)
 
-bench: $(PEERS_VENV)/.with-peers ## measure beside TensorFlow, PyTorch and NumPy (BENCH_ARGS=)
+bench: $(PEERS_VENV)/.with-bench ## measure beside TensorFlow, PyTorch, MKL, gensim and NumPy (BENCH_ARGS=)
 	$(PEERS_BIN)/python -m bench.run $(BENCH_ARGS)
+
+bench-kernels: $(PEERS_VENV)/.with-bench ## measure every kernel alone (PYTEST_ARGS=)
+	$(PEERS_BIN)/python -m pytest bench/kernels --benchmark-enable --benchmark-only \
+		--benchmark-columns=median,iqr,rounds --benchmark-sort=name -q $(PYTEST_ARGS)
 
 docs: $(VENV)/.with-docs ## build the documentation in build/docs; a warning is an error
 	$(BIN)/sphinx-build -W -n --keep-going -q -b html docs build/docs
@@ -57,8 +61,8 @@ $(VENV)/.with-%: pyproject.toml | $(VENV)/.made
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[$*]'
 	@touch $@
 
-$(PEERS_VENV)/.with-peers: pyproject.toml | $(PEERS_VENV)/.made
-	$(PEERS_BIN)/python -m pip install -q --disable-pip-version-check -e '.[peers]'
+$(PEERS_VENV)/.with-%: pyproject.toml | $(PEERS_VENV)/.made
+	$(PEERS_BIN)/python -m pip install -q --disable-pip-version-check -e '.[$*]'
 	@touch $@
 
 $(VENV)/.made $(PEERS_VENV)/.made:

@@ -1,0 +1,1 @@
+"""How fast fastcands is, beside others that compute the same: ``python -m bench.run --help``."""

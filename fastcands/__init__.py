@@ -1,6 +1,7 @@
 """Candidate sampling, sampled losses and class tables for models with a huge output vocabulary."""
 
-from fastcands import nn
+from fastcands import metrics, nn, schedules
+from fastcands.configuration import show_config
 from fastcands.losses import (
     Diagnostics,
     LogisticLoss,
@@ -11,7 +12,8 @@ from fastcands.losses import (
     SampledSoftmaxLoss,
     SoftmaxLoss,
 )
-from fastcands.optimizers import SGD, Adagrad
+from fastcands.optimizers import SGD, Adagrad, LazyAdam, Momentum, RowwiseAdagrad
+from fastcands.precompile import warmup
 from fastcands.samplers import (
     AllCandidatesSampler,
     FixedUnigramSampler,
@@ -19,11 +21,10 @@ from fastcands.samplers import (
     LogUniformSampler,
     UniformSampler,
 )
-from fastcands.table import ClassTable, Evaluation, StepResult
+from fastcands.table import ClassTable, Evaluation, StepResult, TopK, shard_bounds
 from fastcands.threads import get_num_threads, num_threads, set_num_threads
 from fastcands.values import AccidentalHits, Gradients, RowGradient, SampledValues
-
-__version__ = "0.1.0"
+from fastcands.version import __version__ as __version__
 
 __all__ = [
     "SGD",
@@ -35,21 +36,30 @@ __all__ = [
     "Evaluation",
     "FixedUnigramSampler",
     "Gradients",
+    "LazyAdam",
     "LearnedUnigramSampler",
     "LogUniformSampler",
     "LogisticLoss",
+    "Momentum",
     "NCELoss",
     "NegativeSamplingLoss",
     "RankSampledSoftmaxLoss",
     "RowGradient",
+    "RowwiseAdagrad",
     "SampledLogisticLoss",
     "SampledSoftmaxLoss",
     "SampledValues",
     "SoftmaxLoss",
     "StepResult",
+    "TopK",
     "UniformSampler",
     "get_num_threads",
+    "metrics",
     "nn",
     "num_threads",
+    "schedules",
     "set_num_threads",
+    "shard_bounds",
+    "show_config",
+    "warmup",
 ]

@@ -67,6 +67,18 @@ class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
         super().__init__(function)
         self.directories.add(self.cache_path)
 
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return what is stored for a signature, None if there is nothing.
+
+        The index holds the types of all signatures. One that cannot be found in this process, of a module that is not
+        here, makes it unreadable: then it starts anew.
+        """
+        try:
+            return super().load_overload(sig, target_context)
+        except (ImportError, AttributeError):
+            self.flush()
+            return None
+
 
 def cache_directories() -> list[Path]:
     """List the directories in which the kernels imported so far are stored, or will be once they are compiled."""

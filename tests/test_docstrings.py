@@ -215,7 +215,7 @@ def test_a_right_docstring_is_not_found(source: str) -> None:
 
 def public_objects() -> list[tuple[str, Callable[..., object]]]:
     pairs = []
-    for module_name in ("fastcands", "fastcands.nn"):
+    for module_name in ("fastcands", "fastcands.metrics", "fastcands.nn", "fastcands.schedules"):
         module = importlib.import_module(module_name)
         pairs += [(f"{module_name}.{name}", getattr(module, name)) for name in module.__all__]
     return [(name, thing) for name, thing in pairs if not isinstance(thing, types.ModuleType)]

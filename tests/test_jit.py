@@ -85,6 +85,35 @@ def test_a_kernel_outside_the_package_follows_its_own_file(copy: Path) -> None:
     assert run(copy, copy / "cache", program=program) == [25, 0, 1]
 
 
+TYPES = """
+from typing import NamedTuple
+
+
+class Pair(NamedTuple):
+    x: int
+    y: int
+"""
+USE_TYPES = """
+import sys
+from fastcands.kernels.caller import caller
+if sys.argv[1:]:
+    from passing import Pair
+    caller(Pair(1, 2))
+print(caller(10), sum(caller.stats.cache_hits.values()), sum(caller.stats.cache_misses.values()))
+"""
+
+
+def test_a_type_that_is_gone_makes_the_cache_start_anew(copy: Path) -> None:
+    """Numba's index of a kernel holds the types of every signature, and cannot be read without their modules."""
+    kernels = copy / "fastcands" / "kernels"
+    (kernels / "caller.py").write_text(CALLER.replace("callee(x) + 1", "10"))
+    (copy / "passing.py").write_text(TYPES)
+    assert run(copy, program=USE_TYPES.replace("sys.argv[1:]", "True")) == [10, 0, 2]
+    (copy / "passing.py").unlink()
+    assert run(copy, program=USE_TYPES) == [10, 0, 1]
+    assert run(copy, program=USE_TYPES) == [10, 1, 0]
+
+
 def test_division_by_zero_gives_what_numpy_gives() -> None:
     @kernel
     def divide(a, b):  # type: ignore[no-untyped-def]

@@ -41,7 +41,13 @@ ROOMS: dict[str, set[str]] = {
     "table": {"losses", "optimizers", "kernels", "threads", "validation", "values"},
     "nn": {"losses", "samplers", "hits", "kernels", "threads", "validation", "validation_sampling", "values"},
     "reference": set(),
-    "fastcands": {"metrics", "nn", "table", "optimizers", "schedules", "losses", "samplers", "values", "threads"},
+    "version": set(),
+    "configuration": {"jit", "simd", "threads", "version"},
+    "precompile": {"samplers", "losses", "hits", "optimizers", "table", "values"},
+    "fastcands": {
+        "version", "configuration", "precompile", "metrics", "nn", "table", "optimizers", "schedules", "losses", "samplers",
+        "values", "threads",
+    },  # fmt: skip
     "metrics": {"validation"},
     "data": {"kernels", "validation"},
     "models": {"data", "kernels", "fastcands"},
@@ -54,7 +60,9 @@ OUTSIDE: dict[str, set[str]] = {
     "threads": {"numba"},
     "jit": {"numba", "llvmlite"},
     "stages": {"numba", "llvmlite"},
+    "configuration": {"numba", "llvmlite"},
     "simd": {"numba", "llvmlite"},
+    "table": {"ml_dtypes"},
     "cli": {"typer", "click", "rich", "matplotlib", "threadpoolctl"},
 }
 

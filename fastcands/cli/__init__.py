@@ -16,4 +16,7 @@ def main() -> None:
             raise
         print(f"fastcands: the command needs {error.name}: pip install 'fastcands[cli]'", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("fastcands: stopped at once", file=sys.stderr)
+        sys.exit(130)
     sys.exit(run())

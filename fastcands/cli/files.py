@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +14,14 @@ from numpy.typing import NDArray
 
 from fastcands.cli.errors import Refusal
 
-__all__ = ["check_writable", "load_arrays", "save_arrays", "write_atomically", "write_text"]
+__all__ = [
+    "check_writable",
+    "load_arrays",
+    "remove_leftovers",
+    "save_arrays",
+    "write_atomically",
+    "write_text",
+]
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -44,12 +50,40 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # temporary files are for their owner alone
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     except OSError as error:
-        raise Refusal(f"{path}: cannot be written ({error.strerror or error})") from None
+        before = "; what was there before is as it was" if os.path.exists(path) else ""
+        raise Refusal(f"{path}: cannot be written ({error.strerror or error}){before}") from None
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the new name last through a power cut, where the system can do that."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
+    """Remove what a killed process left of files it had not finished.
+
+    Parameters
+    ----------
+    folder : Path
+        Where.
+    names : iterable of str
+        The files that are written there by `write_atomically`.
+    """
+    for name in names:
+        for path in folder.glob(f".{name}.*"):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -100,12 +134,10 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
         # opened here: NumPy leaves a damaged file open
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays.items())
-    except FileNotFoundError:
-        raise Refusal(f"{path}: no such file, so there is nothing to resume") from None
     except OSError as error:
         raise Refusal(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise Refusal(f"{path}: damaged, or not a model of fastcands ({error})") from None
+    except Exception as error:  # whatever a damaged file makes of NumPy's reader: more kinds than it documents
+        raise Refusal(f"{path}: damaged, or not a model of fastcands ({str(error) or type(error).__name__})") from None
 
 
 def check_writable(folder: Path) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 import fastcands as fc
-from fastcands.cli.errors import INTERRUPTED, OK, REFUSED, Refusal
+from fastcands.cli.compare_command import compare
+from fastcands.cli.errors import FAILED, INTERRUPTED, OK, REFUSED, Interrupted, Refusal
+from fastcands.cli.evaluate_command import evaluate
+from fastcands.cli.info_command import info, warmup
+from fastcands.cli.neighbors_command import neighbors
+from fastcands.cli.predict_command import predict
 from fastcands.cli.train_command import train
 
 __all__ = ["app", "run"]
@@ -16,11 +24,28 @@ __all__ = ["app", "run"]
 app = typer.Typer(
     name="fastcands",
     help="Train models with a huge output vocabulary on CPUs.",
-    epilog="Exit codes: 0 done, 2 bad input (a line on stderr says what), 130 stopped by Ctrl-C.",
+    epilog="Exit codes: 0 done, 1 a defect of fastcands, 2 bad input or a file that cannot be read or written "
+    "(a line on stderr says what), 130 stopped by Ctrl-C.",
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-app.command()(train)
+
+
+def _stoppable(command: Callable[..., int]) -> Callable[..., int]:
+    """Let Ctrl-C come out of a command under a name of its own: Typer keeps KeyboardInterrupt to itself."""
+
+    @functools.wraps(command)
+    def call(*args: Any, **options: Any) -> int:
+        try:
+            return command(*args, **options)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+
+    return call
+
+
+for _command in (train, evaluate, predict, neighbors, compare, info, warmup):
+    app.command()(_stoppable(_command))
 
 # click's ClickException, which newer versions of Typer carry under a name of their own
 _UsageProblem: type[Exception] = typer.BadParameter.__mro__[2]
@@ -36,7 +61,9 @@ def _print_version(wanted: bool) -> None:
 def _options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+        typer.Option(
+            "--version", metavar="", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     pass
@@ -53,7 +80,7 @@ def run(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 done, 2 bad input, 130 interrupted.
+        The exit code: 0 done, 1 nobody reads the output, 2 bad input, 130 interrupted.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
@@ -62,9 +89,14 @@ def run(arguments: list[str] | None = None) -> int:
         return _complain(problem.format_message())  # type: ignore[attr-defined]
     except Refusal as refusal:
         return _complain(str(refusal))
-    except (KeyboardInterrupt, typer.Abort):
+    except MemoryError as error:
+        return _complain(f"not enough memory ({error})")
+    except (Interrupted, KeyboardInterrupt, typer.Abort):
         _complain("stopped at once; what had been saved before is as it was")
         return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush at the end
+        return FAILED
     return code if isinstance(code, int) else OK
 
 

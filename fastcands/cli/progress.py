@@ -17,7 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from fastcands.cli.trainer import Evaluation, Snapshot
+from fastcands.cli.loop import EvaluationEvent, Snapshot
 
 __all__ = ["Display", "duration", "make_display"]
 
@@ -69,7 +69,7 @@ class Display(Protocol):
     ) -> None:
         """End it."""
 
-    def show(self, event: Snapshot | Evaluation) -> None:
+    def show(self, event: Snapshot | EvaluationEvent) -> None:
         """Show how training stands."""
 
 
@@ -103,8 +103,8 @@ class _Bar:
     ) -> None:
         self._bar.stop()
 
-    def show(self, event: Snapshot | Evaluation) -> None:
-        if isinstance(event, Evaluation):
+    def show(self, event: Snapshot | EvaluationEvent) -> None:
+        if not isinstance(event, Snapshot):
             self._bar.console.print(evaluation_line(event), highlight=False)
             return
         if self._first is None:
@@ -146,8 +146,8 @@ class _Lines:
     ) -> None:
         return
 
-    def show(self, event: Snapshot | Evaluation) -> None:
-        if isinstance(event, Evaluation):
+    def show(self, event: Snapshot | EvaluationEvent) -> None:
+        if not isinstance(event, Snapshot):
             self._line(evaluation_line(event))
             return
         if self._first is None:
@@ -162,11 +162,11 @@ class _Lines:
         )
 
 
-def evaluation_line(evaluation: Evaluation) -> str:
+def evaluation_line(evaluation: EvaluationEvent) -> str:
     """Return what is said about an evaluation."""
     return (
-        f"after {duration(evaluation.seconds)} and {evaluation.examples:,} examples: "
-        f"training loss {evaluation.train_loss:.3f}, validation perplexity {evaluation.valid_perplexity:.2f}"
+        f"after {duration(evaluation.seconds)}, {evaluation.examples:,} examples: "
+        f"training loss {evaluation.train_loss:.3f}, {evaluation.quality}"
     )
 
 

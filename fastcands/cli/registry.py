@@ -6,10 +6,22 @@ import difflib
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 import fastcands as fc
 from fastcands.cli.errors import Refusal
 
-__all__ = ["LOSSES", "OPTIMIZERS", "SAMPLERS", "LossChoice", "OptimizerChoice", "check_name"]
+__all__ = [
+    "LOSSES",
+    "OPTIMIZERS",
+    "SAMPLERS",
+    "LossChoice",
+    "OptimizerChoice",
+    "SamplerOrder",
+    "check_name",
+    "default_rate",
+]
 
 
 class LossChoice(NamedTuple):
@@ -20,11 +32,41 @@ class LossChoice(NamedTuple):
     sampled : bool
         Whether it takes candidates from a sampler.
     make : callable
-        From the sampler (None for exact losses) and the number of candidates.
+        From the sampler (None for exact losses), the candidates drawn and the candidates kept.
+    resampled : bool
+        Whether it keeps fewer candidates than it draws.
+    without_log_q : bool
+        Whether its logits lack log Q, so that a prediction has to add it.
+    logistic : bool
+        Whether each candidate has a loss of its own: together they are steeper than a softmax.
     """
 
     sampled: bool
-    make: Callable[[Any, int], Any]
+    make: Callable[[Any, int, int], Any]
+    resampled: bool = False
+    without_log_q: bool = False
+    logistic: bool = False
+
+
+class SamplerOrder(NamedTuple):
+    """What a sampler is made from.
+
+    Attributes
+    ----------
+    vocab_size : int
+        The classes.
+    counts : int64 array, shape (V,)
+        How often each is in the training text.
+    distortion : float
+        Power of the counts.
+    seed : seed of a sampler
+        Of the draws.
+    """
+
+    vocab_size: int
+    counts: NDArray[np.int64]
+    distortion: float
+    seed: Any
 
 
 class OptimizerChoice(NamedTuple):
@@ -38,28 +80,75 @@ class OptimizerChoice(NamedTuple):
         The default one, for the embedding and the class table.
     dense_share : float
         What part of it the layers between those two get.
+    logistic_share : float
+        What part of it goes with a logistic loss, whose candidates add up where those of a softmax share one.
     """
 
     make: Callable[[Callable[[int], float]], Any]
     learning_rate: float
     dense_share: float
+    logistic_share: float = 1.0
 
 
 LOSSES: dict[str, LossChoice] = {
-    "sampled_softmax": LossChoice(True, fc.SampledSoftmaxLoss),
-    "softmax": LossChoice(False, lambda sampler, num_sampled: fc.SoftmaxLoss()),
+    "sampled_softmax": LossChoice(True, lambda sampler, drawn, kept: fc.SampledSoftmaxLoss(sampler, drawn)),
+    "softmax": LossChoice(False, lambda sampler, drawn, kept: fc.SoftmaxLoss()),
+    "nce": LossChoice(True, lambda sampler, drawn, kept: fc.NCELoss(sampler, drawn), logistic=True),
+    "sampled_logistic": LossChoice(
+        True, lambda sampler, drawn, kept: fc.SampledLogisticLoss(sampler, drawn), logistic=True
+    ),
+    "negative_sampling": LossChoice(
+        True, lambda sampler, drawn, kept: fc.NegativeSamplingLoss(sampler, drawn), without_log_q=True, logistic=True
+    ),
+    "rank_sampled_softmax": LossChoice(
+        True, lambda sampler, drawn, kept: fc.RankSampledSoftmaxLoss(sampler, drawn, kept), resampled=True
+    ),
+    "logistic": LossChoice(False, lambda sampler, drawn, kept: fc.LogisticLoss(), logistic=True),
 }
 
-SAMPLERS: dict[str, Callable[..., Any]] = {
-    "log_uniform": fc.LogUniformSampler,
-    "uniform": fc.UniformSampler,
+SAMPLERS: dict[str, Callable[[SamplerOrder], Any]] = {
+    "log_uniform": lambda order: fc.LogUniformSampler(order.vocab_size, seed=order.seed),
+    "uniform": lambda order: fc.UniformSampler(order.vocab_size, seed=order.seed),
+    "learned_unigram": lambda order: fc.LearnedUnigramSampler(order.vocab_size, seed=order.seed),
+    # a word that the training text lacks, as the unknown word may be, is drawn like the rarest
+    "fixed_unigram": lambda order: fc.FixedUnigramSampler(
+        order.vocab_size, unigrams=np.maximum(order.counts, 1), distortion=order.distortion, seed=order.seed
+    ),
+    "all": lambda order: fc.AllCandidatesSampler(order.vocab_size),
 }
 
 OPTIMIZERS: dict[str, OptimizerChoice] = {
     # gradients are those of a batch's mean, so their squares are tiny: the accumulator starts below them
-    "adagrad": OptimizerChoice(lambda lr: fc.Adagrad(lr, initial_accumulator=1e-8), 0.1, 0.4),
-    "sgd": OptimizerChoice(fc.SGD, 10.0, 0.01),
+    "adagrad": OptimizerChoice(lambda lr: fc.Adagrad(lr, initial_accumulator=1e-8), 0.1, 0.4, 0.5),
+    "rowwise_adagrad": OptimizerChoice(lambda lr: fc.RowwiseAdagrad(lr, initial_accumulator=1e-8), 0.1, 0.4, 0.5),
+    "lazy_adam": OptimizerChoice(fc.LazyAdam, 0.01, 0.4),
+    "momentum": OptimizerChoice(fc.Momentum, 1.0, 0.01, 0.3),
+    "sgd": OptimizerChoice(fc.SGD, 10.0, 0.01, 0.3),
 }
+
+
+def default_rate(optimizer: str, loss: str) -> float:
+    """Return the learning rate a run starts with when none is given.
+
+    Parameters
+    ----------
+    optimizer, loss : str
+        Their names; a name that is not known counts as any other, until it is refused.
+
+    Returns
+    -------
+    float
+        For the embedding and the class table.
+
+    Examples
+    --------
+    >>> default_rate("adagrad", "nce"), default_rate("sgd", "nce"), default_rate("sgd", "softmax")
+    (0.05, 3.0, 10.0)
+    """
+    if optimizer not in OPTIMIZERS or loss not in LOSSES:
+        return 1.0
+    choice = OPTIMIZERS[optimizer]
+    return choice.learning_rate * (choice.logistic_share if LOSSES[loss].logistic else 1.0)
 
 
 def check_name(option: str, name: str, known: Iterable[str]) -> str:

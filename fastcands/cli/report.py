@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import sys
 import time
@@ -13,10 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 import fastcands as fc
+from fastcands.cli.build import log_q, make_loss, make_model, make_sampler
 from fastcands.cli.progress import duration
-from fastcands.cli.registry import LOSSES, OPTIMIZERS, SAMPLERS
 from fastcands.cli.trainer import Trainer
-from fastcands.models import NGramModel
 
 __all__ = ["compile_kernels", "measure_steps", "peak_memory", "print_summary"]
 
@@ -38,11 +38,14 @@ def compile_kernels(trainer: Trainer) -> float:
         Seconds it took: next to nothing when the kernels are in the cache.
     """
     started = time.perf_counter()
-    config = trainer.config
-    optimizer = OPTIMIZERS[config.optimizer].make(lambda step: 0.0)
-    model = NGramModel(8, context=2, embedding_dim=4, hidden_dim=4, optimizer=optimizer)
-    choice = LOSSES[config.loss]
-    loss = choice.make(SAMPLERS[config.sampler](8, seed=1) if choice.sampled else None, 2)
+    counts = np.ones(8, np.int64)
+    tiny = dataclasses.replace(
+        trainer.config, context=2, embedding_dim=4, hidden_dim=4, num_sampled=8, num_resampled=None
+    )
+    sampler = make_sampler(tiny, counts)
+    model = make_model(tiny, counts, lambda first: lambda step: 0.0)
+    loss = make_loss(tiny, sampler, len(counts))
+    log_q(tiny, sampler, len(counts))
     contexts, words = np.zeros((3, 2), np.int64), np.arange(3)
     for each in (loss, fc.SoftmaxLoss()):
         model.train_step(each, contexts, words)

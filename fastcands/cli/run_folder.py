@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import fastcands as fc
 from fastcands.cli.config import TrainConfig
 from fastcands.cli.errors import Refusal
-from fastcands.cli.files import load_arrays, save_arrays, write_text
-from fastcands.cli.trainer import Trainer
-from fastcands.data import PreparedCorpus
+from fastcands.cli.files import remove_leftovers, save_arrays, write_text
+from fastcands.cli.loop import Loop
+from fastcands.cli.saved import FORMAT, MODEL, Saved
+from fastcands.data import Vocabulary
+from fastcands.models import NGramPredictor
 
 __all__ = ["RunFolder", "SavedRun"]
 
-_FORMAT = 1
+_FINAL = ("metrics.json", "curves.png")
+_FILES = (MODEL, "vocab.txt", "config.json", "metrics.jsonl", *_FINAL)
 
 
-def _fingerprint(corpus: PreparedCorpus) -> str:
-    """Digest of the vocabulary and of all three texts."""
-    digest = hashlib.sha256("\n".join(corpus.vocabulary.words).encode())
-    for text in (corpus.train, corpus.valid, corpus.test):
-        digest.update(len(text).to_bytes(8, "little"))
-        digest.update(np.ascontiguousarray(text.ids).data)
-    return digest.hexdigest()
-
-
-class SavedRun:
-    """What ``model.npz`` in a folder holds.
-
-    The file alone decides, configuration included, so no mix of two runs' files can be resumed.
+class SavedRun(Saved[TrainConfig]):
+    """What ``model.npz`` of a run on text holds, vocabulary included.
 
     Parameters
     ----------
@@ -46,45 +36,42 @@ class SavedRun:
     ----------
     config : TrainConfig
         What the run was asked to do.
+    vocabulary : Vocabulary
+        The words of the model.
 
     Raises
     ------
     Refusal
-        If there is no model, or it is damaged or of another version.
+        If there is no model, or it is damaged, of another version or of another task.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "model.npz"
-        self._arrays: dict[str, NDArray[Any]] = load_arrays(self._path)
-        try:
-            run = json.loads(str(self._arrays["run"]))
-            if run["format"] != _FORMAT:
-                raise ValueError(f"format {run['format']}, expected {_FORMAT}")
-            self.config = TrainConfig.from_json(run["config"])
-            self._fingerprint: str = run["fingerprint"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise Refusal(f"{self._path}: not a model of this version of fastcands ({error})") from None
+    config_class = TrainConfig
+    data = "text"
 
-    def restore(self, trainer: Trainer) -> None:
-        """Put a new trainer where the saved one was, and let go of the arrays.
+    def _adopt(self) -> None:
+        self.vocabulary = Vocabulary(self._arrays.pop("vocabulary").tobytes().decode().split("\n"))
 
-        Parameters
-        ----------
-        trainer : Trainer
-            Of the same configuration, its bounds aside.
+    def predictor(self) -> NGramPredictor:
+        """Return the model for use, and let go of the other arrays.
+
+        Returns
+        -------
+        NGramPredictor
+            As saved.
 
         Raises
         ------
         Refusal
-            If the text has changed, or the file lacks something.
+            If the file lacks something, or its parts do not fit together.
         """
-        if _fingerprint(trainer.corpus) != self._fingerprint:
-            raise Refusal("the text has changed since the run was saved: it cannot be resumed")
         try:
-            trainer.load_state_dict(self._arrays)
+            predictor = NGramPredictor.from_state(self._arrays, self.config.context)
+            if predictor.table.num_classes != len(self.vocabulary):
+                raise ValueError(f"{predictor.table.num_classes} classes, {len(self.vocabulary)} words")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Refusal(f"{self._path}: not a model of this version of fastcands ({error})") from None
+            raise self._foreign(error) from None
         self._arrays = {}
+        return predictor
 
 
 class RunFolder:
@@ -100,12 +87,12 @@ class RunFolder:
         self.path = path
         self._begun = False
 
-    def save(self, trainer: Trainer) -> None:
+    def save(self, trainer: Loop) -> None:
         """Save the run so that it can be resumed: ``model.npz``, and beside it what people read.
 
         Parameters
         ----------
-        trainer : Trainer
+        trainer : Loop
             The run.
 
         Raises
@@ -117,23 +104,23 @@ class RunFolder:
             self._begin(trainer)
         lines = (json.dumps(evaluation._asdict()) + "\n" for evaluation in trainer.counters.evaluations)
         write_text(self.path / "metrics.jsonl", "".join(lines))
-        run = {"format": _FORMAT, "config": trainer.config.to_json(), "fingerprint": self._fingerprint}
-        save_arrays(self.path / "model.npz", {**trainer.state_dict(), "run": np.array(json.dumps(run))})
+        config = trainer.config
+        run = {"format": FORMAT, "task": config.task, "config": config.to_json(), "fingerprint": self._fingerprint}
+        arrays = {**trainer.state_dict(), **trainer.extra_arrays(), "run": np.array(json.dumps(run))}
+        save_arrays(self.path / MODEL, arrays)
 
-    def _begin(self, trainer: Trainer) -> None:
+    def _begin(self, trainer: Loop) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            for stale in (
-                "metrics.json",
-                "curves.png",
-            ):  # of an earlier run, or of this one before it went on
+            remove_leftovers(self.path, _FILES)
+            for stale in _FINAL:  # of an earlier run, or of this one before it went on
                 with contextlib.suppress(FileNotFoundError):
                     (self.path / stale).unlink()
-            trainer.corpus.vocabulary.save(self.path / "vocab.txt")
+            trainer.write_beside(self.path)
         except OSError as error:
             raise Refusal(f"{self.path}: cannot be written to ({error.strerror or error})") from None
-        self._fingerprint = _fingerprint(trainer.corpus)
-        config = {"fastcands": fc.__version__, **json.loads(trainer.config.to_json())}
+        self._fingerprint = trainer.fingerprint()
+        config = {"fastcands": fc.__version__, "task": trainer.config.task, **json.loads(trainer.config.to_json())}
         write_text(self.path / "config.json", json.dumps(config, indent=2) + "\n")
         self._begun = True
 

@@ -1,28 +1,25 @@
-"""The training loop: batches in a seeded order, evaluations at intervals, a state to save and resume."""
+"""The training of a language model."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.cli.build import log_q, make_loss, make_model, make_sampler
 from fastcands.cli.config import TrainConfig
-from fastcands.cli.errors import Refusal
-from fastcands.cli.registry import LOSSES, OPTIMIZERS, SAMPLERS
-from fastcands.cli.schedule import Schedule
-from fastcands.data import EncodedText, PreparedCorpus
-from fastcands.models import NGramModel
+from fastcands.cli.loop import Loop
+from fastcands.cli.quality import perplexity, spread
+from fastcands.data import PreparedCorpus
 
-__all__ = ["Evaluation", "Snapshot", "Trainer", "perplexity"]
+__all__ = ["Evaluation", "Trainer"]
 
-EVALUATIONS = 12  # in a run, at equal steps of progress
 EVALUATED_WORDS = 8_192  # of the validation text, at each of them
-_CHUNK = 4096
 
 
 class Evaluation(NamedTuple):
@@ -49,75 +46,13 @@ class Evaluation(NamedTuple):
     train_loss: float
     valid_perplexity: float
 
-
-class Snapshot(NamedTuple):
-    """How a run stands, for the progress display.
-
-    Attributes
-    ----------
-    progress : float
-        From 0 to 1.
-    step, examples : int
-        Done so far.
-    examples_per_second : float
-        Lately.
-    train_loss : float
-        Mean since the last evaluation.
-    seconds : float
-        Of training so far.
-    """
-
-    progress: float
-    step: int
-    examples: int
-    examples_per_second: float
-    train_loss: float
-    seconds: float
+    @property
+    def quality(self) -> str:
+        """What the model came to, for people."""
+        return f"valid perplexity {self.valid_perplexity:.2f}"
 
 
-@dataclasses.dataclass
-class _Counters:
-    """What changes from step to step, besides the arrays."""
-
-    step: int = 0
-    examples: int = 0
-    epoch: int = 0
-    position: int = 0
-    seconds: float = 0.0
-    evaluated: int = 0  # twelfths of the progress whose evaluation is done
-    loss_sum: float = 0.0
-    loss_examples: int = 0
-    evaluations: list[Evaluation] = dataclasses.field(default_factory=list)
-
-
-def perplexity(model: NGramModel, text: EncodedText, positions: NDArray[Any], check: Callable[[], None]) -> float:
-    """Return the exact perplexity of a model at some positions of a text.
-
-    Parameters
-    ----------
-    model : NGramModel
-        The model.
-    text : EncodedText
-        The text.
-    positions : integer array, shape (N,)
-        Which of its words to predict, at least one.
-    check : callable
-        Called every few thousand words; may raise to give up.
-
-    Returns
-    -------
-    float
-        ``exp`` of the mean loss.
-    """
-    total = 0.0
-    for start in range(0, len(positions), _CHUNK):
-        check()
-        chunk = positions[start : start + _CHUNK]
-        total += model.log_loss(text.contexts(chunk, model.context), text.ids[chunk]) * len(chunk)
-    return float(np.exp(total / len(positions)))
-
-
-class Trainer:
+class Trainer(Loop):
     """A model, a loss and a text, and how far training has come.
 
     Parameters
@@ -135,39 +70,29 @@ class Trainer:
         Trained in place.
     loss : loss object
         What it is trained with.
-    schedule : Schedule
-        How far the run is.
-    counters
-        Steps, examples, seconds and evaluations so far.
     """
+
+    config: TrainConfig
 
     def __init__(
         self, config: TrainConfig, corpus: PreparedCorpus, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self.config = config
         self.corpus = corpus
-        self._clock = clock
         vocab_size = len(corpus.vocabulary)
-        epochs = config.epochs
-        total = None if epochs is None else max(1, round(epochs * len(corpus.train)))
-        self.schedule = Schedule(total, config.max_seconds)
-        choice = OPTIMIZERS[config.optimizer]
-        self.model = NGramModel(
-            vocab_size,
-            context=config.context,
-            embedding_dim=config.embedding_dim,
-            hidden_dim=config.hidden_dim,
-            optimizer=choice.make(self.schedule.rate(config.learning_rate)),
-            dense_optimizer=choice.make(self.schedule.rate(config.learning_rate * choice.dense_share)),
-            class_counts=corpus.train.counts(vocab_size),
-            seed=config.seed,
-        )
-        self._sampler = None
-        if LOSSES[config.loss].sampled:
-            self._sampler = SAMPLERS[config.sampler](vocab_size, seed=np.random.SeedSequence([config.seed, 1]))
-        self.loss = LOSSES[config.loss].make(self._sampler, config.default_num_sampled(vocab_size))
-        self.counters = _Counters()
-        self._order: tuple[int, NDArray[np.int32]] | None = None
+        super().__init__(len(corpus.train), config.batch_size, config.epochs, config.max_seconds, config.seed, clock)
+        counts = corpus.train.counts(vocab_size)
+        self.sampler = make_sampler(config, counts)
+        self.loss = make_loss(config, self.sampler, vocab_size)
+        self.model = make_model(config, counts, self.schedule.rate)
+        self.update_offsets()
+        if self.model.logit_offsets is not None:
+            assert self.model.table.biases is not None
+            self.model.table.biases -= self.model.logit_offsets  # so this too starts as the unigram model
+
+    def update_offsets(self) -> None:
+        """Bring what predictions add to the logits up to date with what the sampler has learned."""
+        self.model.logit_offsets = log_q(self.config, self.sampler, len(self.corpus.vocabulary))
 
     def batch(self, positions: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return contexts and words of some positions of the training text.
@@ -187,90 +112,32 @@ class Trainer:
         train = self.corpus.train
         return train.contexts(positions, self.config.context), train.ids[positions]
 
-    def _order_of(self, epoch: int) -> NDArray[np.int32]:
-        if self._order is None or self._order[0] != epoch:
-            generator = np.random.default_rng([self.config.seed, 2, epoch])
-            order = np.arange(len(self.corpus.train), dtype=np.int32)
-            generator.shuffle(order)
-            self._order = epoch, order
-        return self._order[1]
-
-    def _next_positions(self) -> NDArray[np.int32]:
-        """Take the next batch of the epoch: the last one of an epoch, or of the run, may be smaller."""
-        done = self.counters
-        order = self._order_of(done.epoch)
-        size = self.config.batch_size
-        if self.schedule.total_examples is not None:
-            size = min(size, self.schedule.total_examples - done.examples)
-        positions = order[done.position : done.position + size]
-        done.position += len(positions)
-        if done.position == len(order):
-            done.epoch, done.position = done.epoch + 1, 0
-        return positions
-
-    def run(self, check: Callable[[], None]) -> Iterator[Snapshot | Evaluation]:
-        """Train to the end of the run.
-
-        Parameters
-        ----------
-        check : callable
-            Called before every step and during evaluations. When it raises, the trainer is as after a whole
-            number of steps: it can be saved, and another `run` goes on.
-
-        Yields
-        ------
-        Snapshot or Evaluation
-            The first after every step, the second after every evaluation.
-        """
-        done = self.counters
-        recent = _Recent()
-        while True:
-            due = int(self.schedule.progress * EVALUATIONS)
-            if due > done.evaluated:
-                evaluation = self._evaluate(check)
-                done.evaluated = due
-                yield evaluation
-            if self.schedule.finished:
-                return
-            check()
-            started = self._clock()
-            contexts, words = self.batch(self._next_positions())
-            loss = self._step(contexts, words)
-            done.step += 1
-            done.examples += len(words)
-            done.loss_sum += float(loss.sum(dtype=np.float64))
-            done.loss_examples += len(words)
-            seconds = self._clock() - started
-            done.seconds += seconds
-            self.schedule.update(done.examples, done.seconds)
-            yield Snapshot(
-                self.schedule.progress,
-                done.step,
-                done.examples,
-                recent(len(words), seconds),
-                done.loss_sum / done.loss_examples,
-                done.seconds,
-            )
-
-    def _step(self, contexts: NDArray[Any], words: NDArray[Any]) -> NDArray[Any]:
-        try:
-            return self.model.train_step(self.loss, contexts, words)
-        except ValueError as error:  # ids and shapes are right by construction: what is left is a loss not finite
-            step = self.counters.step
-            raise Refusal(f"training broke down at step {step}: {error}; try a lower --learning-rate") from None
+    def _train_on(self, examples: NDArray[np.int32]) -> NDArray[Any]:
+        return self.model.train_step(self.loss, *self.batch(examples))
 
     def _evaluate(self, check: Callable[[], None]) -> Evaluation:
-        done = self.counters
+        self.update_offsets()
         text = self.corpus.valid
-        count = min(len(text), EVALUATED_WORDS)
-        positions = np.arange(count) * len(text) // count
-        value = perplexity(self.model, text, positions, check)
-        speed = done.examples / done.seconds if done.seconds else 0.0
-        loss = done.loss_sum / done.loss_examples
-        evaluation = Evaluation(done.step, done.examples, done.seconds, speed, loss, value)
-        done.evaluations.append(evaluation)
-        done.loss_sum, done.loss_examples = 0.0, 0
-        return evaluation
+        value = perplexity(self.model.predictor(), text, spread(text, EVALUATED_WORDS), check)
+        return Evaluation(*self.figures(), value)
+
+    def fingerprint(self) -> str:
+        """Return a digest of the vocabulary and of all three texts."""
+        corpus = self.corpus
+        digest = hashlib.sha256("\n".join(corpus.vocabulary.words).encode())
+        for text in (corpus.train, corpus.valid, corpus.test):
+            digest.update(len(text).to_bytes(8, "little"))
+            digest.update(np.ascontiguousarray(text.ids).data)
+        return digest.hexdigest()
+
+    def extra_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the vocabulary, as bytes."""
+        words = "\n".join(self.corpus.vocabulary.words).encode()
+        return {"vocabulary": np.frombuffer(words, np.uint8)}
+
+    def write_beside(self, folder: Path) -> None:
+        """Write ``vocab.txt``."""
+        self.corpus.vocabulary.save(folder / "vocab.txt")
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return all that `load_state_dict` needs to go on exactly from here.
@@ -278,11 +145,10 @@ class Trainer:
         Returns
         -------
         dict of str to array
-            The model's arrays, and ``trainer``, a JSON text.
+            The model's arrays, those of the sampler, and ``trainer``, a JSON text.
         """
-        trainer = dataclasses.asdict(self.counters)
-        trainer["sampler"] = None if self._sampler is None else self._sampler.state_dict()
-        return {**self.model.state_dict(), "trainer": np.array(json.dumps(trainer))}
+        self.update_offsets()
+        return {**self.model.state_dict(), **self.loop_state()}
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
         """Go on from a state of a run of the same model, sampler and text.
@@ -297,25 +163,5 @@ class Trainer:
         ValueError, KeyError, TypeError
             If it is the state of something else.
         """
-        trainer = json.loads(str(state["trainer"]))
-        sampler = trainer.pop("sampler")
-        evaluations = [Evaluation(*values) for values in trainer.pop("evaluations")]
         self.model.load_state_dict(state)
-        if self._sampler is not None:
-            self._sampler.load_state_dict({k: tuple(v) if isinstance(v, list) else v for k, v in sampler.items()})
-        self.counters = _Counters(**trainer, evaluations=evaluations)
-        self.schedule.update(self.counters.examples, self.counters.seconds)
-        # a run that was made longer has fewer twelfths behind it
-        self.counters.evaluated = min(self.counters.evaluated, int(self.schedule.progress * EVALUATIONS))
-
-
-class _Recent:
-    """Examples a second over the last steps, older ones counting less and less."""
-
-    def __init__(self) -> None:
-        self._examples = self._seconds = 0.0
-
-    def __call__(self, examples: int, seconds: float) -> float:
-        self._examples = 0.98 * self._examples + examples
-        self._seconds = 0.98 * self._seconds + seconds
-        return self._examples / self._seconds if self._seconds else 0.0
+        self.load_loop_state(state, Evaluation)

@@ -117,7 +117,7 @@ def prepare(worker: int, num_threads: int, job: Any) -> None:
                 read_row(where, weights.column_stride, weights.storage, weights.width, label_weights, k)
                 correction = _bias_of(job.biases, labels[i, t], job.temperature) - true_log_counts[k]
                 absent = len(job.present) > 0 and not job.present[i, t]
-                product = dot(inputs[i], label_weights[k], weights.width)
+                product = dot(inputs, i, label_weights, k, weights.width)
                 job.true_logits[i, t] = -math.inf if absent else product + correction
         for i in range(last, (j + 1) * lanes):
             job.shifts[i], job.lane_upstream[i] = 0, 0

@@ -12,16 +12,17 @@ __all__ = ["dot", "label_logits"]
 
 
 @kernel(fastmath=frozenset({"reassoc", "contract"}))
-def dot(x: Any, y: Any, width: int) -> Any:
-    """Sum of products. Reassociation lets LLVM keep several partial sums; their order is fixed once compiled.
+def dot(x: Any, i: int, y: Any, j: int, width: int) -> Any:
+    """Sum of the products of two rows. LLVM may keep several partial sums; their order is fixed.
 
     IN
-        x, y : (at least width,)
+        x, y : (rows, at least width); with row numbers, as a view of a row would count references
+        i, j : which rows
         width : at least 1
     """
-    total = x[0] * y[0]
+    total = x[i, 0] * y[j, 0]
     for d in range(1, width):
-        total += x[d] * y[d]
+        total += x[i, d] * y[j, d]
     return total
 
 
@@ -42,5 +43,5 @@ def label_logits(inputs: Any, label_weights: Any, offsets: Any, logits: Any, num
         worker = np.int64(index)
         for i in range(worker * examples // num_threads, (worker + 1) * examples // num_threads):
             for t in range(num_true):
-                product = dot(inputs[i], label_weights[i * num_true + t], inputs.shape[1])
+                product = dot(inputs, i, label_weights, i * num_true + t, inputs.shape[1])
                 logits[i, t] = product + offsets[i, t]

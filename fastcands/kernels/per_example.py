@@ -39,10 +39,11 @@ def example_logits(
     column_stride, storage, width = table
     for index in prange(num_threads):
         worker = np.int64(index)
+        own, flat = rows[worker], addresses.reshape(-1)
         for i in range(worker * examples // num_threads, (worker + 1) * examples // num_threads):
-            gather_rows_of(addresses[i], 0, count, column_stride, storage, width, rows[worker], 0)
+            gather_rows_of(flat, i * count, (i + 1) * count, column_stride, storage, width, own, 0)
             for k in range(count):
-                logits[i, k] = dot(inputs[i], rows[worker, k], width) + offsets[i, k]
+                logits[i, k] = dot(inputs, i, own, k, width) + offsets[i, k]
 
 
 @parallel_kernel
@@ -116,10 +117,12 @@ def example_input_gradients(
     column_stride, storage, width = table
     for index in prange(num_threads):
         worker = np.int64(index)
+        own, flat = rows[worker], addresses.reshape(-1)
         for i in range(worker * examples // num_threads, (worker + 1) * examples // num_threads):
-            gather_rows_of(addresses[i], 0, count, column_stride, storage, width, rows[worker], 0)
+            gather_rows_of(flat, i * count, (i + 1) * count, column_stride, storage, width, own, 0)
             for d in range(width):
                 d_inputs[i, d] = 0
             for k in range(count):
+                share = gradient[i, k]
                 for d in range(width):
-                    d_inputs[i, d] += gradient[i, k] * rows[worker, k, d]
+                    d_inputs[i, d] += share * own[k, d]

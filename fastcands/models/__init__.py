@@ -1,7 +1,18 @@
-"""Language models: the neural one the library serves, and the counting ones it is compared with."""
+"""Models: of language, a neural one and the counting ones it is compared with; of points with many labels."""
 
+from fastcands.models.embedding_bag import EmbeddingBag
 from fastcands.models.kneser_ney import KneserNeyTrigram
+from fastcands.models.multilabel import MultilabelModel
 from fastcands.models.ngram import NGramModel
+from fastcands.models.predictor import NextWords, NGramPredictor
 from fastcands.models.unigram import UnigramModel
 
-__all__ = ["KneserNeyTrigram", "NGramModel", "UnigramModel"]
+__all__ = [
+    "EmbeddingBag",
+    "KneserNeyTrigram",
+    "MultilabelModel",
+    "NGramModel",
+    "NGramPredictor",
+    "NextWords",
+    "UnigramModel",
+]

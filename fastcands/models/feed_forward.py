@@ -6,7 +6,8 @@ In panels of rows, so that several threads share the work and the bits do not de
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,6 +18,8 @@ from fastcands.models.panels import Panels
 __all__ = ["Activations", "FeedForward", "LayerGradients"]
 
 Array = NDArray[Any]
+
+PARAMETERS = ("embedding", "hidden_weights", "hidden_biases", "feature_weights", "feature_biases")
 
 _EMBEDDING_SCALE = 0.1
 
@@ -136,6 +139,47 @@ class FeedForward:
             "feature_biases": np.zeros(feature_dim, kind),
         }
         self._panels = Panels()
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Array], context: int) -> Self:
+        """Make the layers of existing parameters, without copies.
+
+        Parameters
+        ----------
+        parameters : mapping of str to array
+            Those of `parameters`, by name; others are ignored.
+        context : int
+            n.
+
+        Returns
+        -------
+        FeedForward
+            The layers.
+
+        Raises
+        ------
+        ValueError
+            If one is missing, or the shapes do not fit together.
+        """
+        layers = cls.__new__(cls)
+        layers.context = context
+        layers.parameters = {}
+        for name in PARAMETERS:
+            if name not in parameters:
+                raise ValueError(f"the state lacks the array {name!r}")
+            layers.parameters[name] = parameters[name]
+        shapes = [array.shape for array in layers.parameters.values()]
+        matches = [len(shape) for shape in shapes] == [2, 2, 1, 2, 1] and shapes == [
+            shapes[0],
+            (context * shapes[0][1], shapes[2][0]),
+            shapes[2],
+            (shapes[2][0], shapes[4][0]),
+            shapes[4],
+        ]
+        if not matches:
+            raise ValueError(f"parameters of a model that sees {context} words cannot have the shapes {shapes}")
+        layers._panels = Panels()
+        return layers
 
     def _check_contexts(self, contexts: Any) -> Array:
         array = np.asarray(contexts)

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 import fastcands as fc
 from fastcands.models.feed_forward import Activations, FeedForward
+from fastcands.models.predictor import NGramPredictor
 
 __all__ = ["NGramModel"]
 
@@ -71,6 +72,9 @@ class NGramModel:
         n.
     step : int
         Steps made.
+    logit_offsets : float32 array, shape (V,), or None
+        What a prediction adds to the logits and the training loss does not see. Negative sampling learns
+        log P - log Q: with log Q here, its predictions are P like those of the other losses.
 
     Raises
     ------
@@ -139,6 +143,7 @@ class NGramModel:
             name: self._optimizer_of(name).init(array) for name, array in self.layers.parameters.items()
         }
         self.step = 0
+        self.logit_offsets: Array | None = None
 
     def _optimizer_of(self, name: str) -> Any:
         return self.table.optimizer if name == "embedding" else self.dense_optimizer
@@ -200,9 +205,14 @@ class NGramModel:
         Raises
         ------
         TypeError, ValueError
-            As ``FeedForward.forward`` and ``ClassTable.evaluate``.
+            As ``FeedForward.forward`` and ``SoftmaxLoss.value``.
         """
-        return self.table.evaluate(words, self.forward(contexts).features).loss
+        return self.predictor().log_loss(contexts, words)
+
+    def predictor(self) -> NGramPredictor:
+        """Return the model in use: it shares the parameters, and is as the model is now."""
+        assert self.table.biases is not None
+        return NGramPredictor(self.layers, self.table.weights, self.table.biases, self.logit_offsets)
 
     def _arrays(self) -> dict[str, Array]:
         """Return every array of the model by the name it is saved under."""
@@ -228,7 +238,8 @@ class NGramModel:
         dict of str to array
             The model's own arrays, not copies, and ``step``.
         """
-        return {**self._arrays(), "step": np.array(self.step)}
+        offsets = {} if self.logit_offsets is None else {"logit_offsets": self.logit_offsets}
+        return {**self._arrays(), **offsets, "step": np.array(self.step)}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Take over the state of a model of the same sizes and optimizers.
@@ -236,7 +247,7 @@ class NGramModel:
         Parameters
         ----------
         state : mapping of str to array
-            What `state_dict` returned; other keys are ignored.
+            What `state_dict` returned; other names are ignored.
 
         Raises
         ------
@@ -254,3 +265,4 @@ class NGramModel:
         for name, array in arrays.items():
             array[...] = state[name]
         self.step = self.table.step = int(arrays["step"])
+        self.logit_offsets = state.get("logit_offsets")

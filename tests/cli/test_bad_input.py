@@ -43,7 +43,7 @@ REFUSED = {
         "--loss: unknown name 'sampled_sofmax', did you mean 'sampled_softmax'?",
     ),
     "sampler": (("{}/good.txt", "--sampler", "zipf"), "--sampler: unknown name 'zipf', did you mean "),
-    "optimizer": (("{}/good.txt", "--optimizer", "adagard"), "did you mean 'adagrad'? Known: adagrad, sgd"),
+    "optimizer": (("{}/good.txt", "--optimizer", "adagard"), "did you mean 'adagrad'? Known: adagrad, "),
     "tokenizer": (("{}/good.txt", "--tokenizer", "word"), "--tokenizer: unknown name 'word', did you mean 'words'?"),
     "vocabulary": (("{}/good.txt", "--vocab-size", "2"), "--vocab-size must be at least 3, got 2"),
     "huge vocabulary": (("{}/good.txt", "--vocab-size", "9999999999"), "--vocab-size must be at most 2147483647"),
@@ -55,6 +55,30 @@ REFUSED = {
     "too many candidates": (
         ("{}/good.txt", "--num-sampled", "99"),
         "--num-sampled must be at most the vocabulary's 5 words, got 99",
+    ),
+    "all but some candidates": (
+        ("{}/good.txt", "--sampler", "all", "--num-sampled", "3"),
+        "--sampler all takes all 5 words: leave out --num-sampled, got 3",
+    ),
+    "distortion of another sampler": (
+        ("{}/good.txt", "--distortion", "0.5"),
+        "--distortion is for --sampler fixed_unigram, got --sampler log_uniform",
+    ),
+    "distortion": (
+        ("{}/good.txt", "--sampler", "fixed_unigram", "--distortion", "-1"),
+        "--distortion must be a number of at least 0, got -1.0",
+    ),
+    "resampling by another loss": (
+        ("{}/good.txt", "--num-resampled", "2"),
+        "--num-resampled is for --loss rank_sampled_softmax, got --loss sampled_softmax",
+    ),
+    "more resampled than sampled": (
+        ("{}/good.txt", "--loss", "rank_sampled_softmax", "--num-sampled", "3", "--num-resampled", "3"),
+        "--num-resampled must be less than --num-sampled 3, got 3",
+    ),
+    "more resampled than words": (
+        ("{}/good.txt", "--loss", "rank_sampled_softmax", "--num-resampled", "3"),
+        "--num-resampled must be less than the 2 candidates, got 3",
     ),
     "batch": (("{}/good.txt", "--batch-size", "0"), "--batch-size must be at least 1, got 0"),
     "epochs": (("{}/good.txt", "--epochs", "0"), "--epochs must be a number above 0, got 0.0"),

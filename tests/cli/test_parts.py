@@ -17,13 +17,14 @@ from rich.console import Console
 
 from fastcands.cli.config import TrainConfig
 from fastcands.cli.errors import Interrupted, Refusal
-from fastcands.cli.files import check_writable, load_arrays, save_arrays, write_atomically, write_text
+from fastcands.cli.files import check_writable, load_arrays, remove_leftovers, save_arrays, write_atomically, write_text
 from fastcands.cli.interrupts import Interrupts
+from fastcands.cli.loop import Snapshot
 from fastcands.cli.plots import draw_curves
 from fastcands.cli.progress import duration, make_display
-from fastcands.cli.registry import LOSSES, OPTIMIZERS, SAMPLERS, check_name
+from fastcands.cli.registry import LOSSES, OPTIMIZERS, SAMPLERS, check_name, default_rate
 from fastcands.cli.schedule import Schedule
-from fastcands.cli.trainer import Evaluation, Snapshot
+from fastcands.cli.trainer import Evaluation
 
 CONFIG = TrainConfig(
     files=("/a", "/b"),
@@ -37,7 +38,9 @@ CONFIG = TrainConfig(
     hidden_dim=4,
     loss="sampled_softmax",
     sampler="uniform",
+    distortion=None,
     num_sampled=None,
+    num_resampled=None,
     batch_size=5,
     epochs=1.5,
     max_seconds=None,
@@ -68,6 +71,25 @@ def test_names(table: dict[str, object]) -> None:
             check_name("--x", name + "z", table)
     with pytest.raises(Refusal, match="did you mean"):
         check_name("--x", "", table)
+
+
+def test_candidates_that_are_kept() -> None:
+    assert [CONFIG.default_num_resampled(drawn) for drawn in (2, 9, 1024)] == [1, 4, 512]
+    assert dataclasses.replace(CONFIG, num_resampled=7).default_num_resampled(1024) == 7
+
+
+def test_default_rates_are_for_known_names() -> None:
+    assert default_rate("adagrad", "softmax") == OPTIMIZERS["adagrad"].learning_rate
+    assert default_rate("sgd", "logistic") < default_rate("sgd", "softmax")
+    assert default_rate("adagard", "softmax") == default_rate("sgd", "logstic") == 1.0  # until they are refused
+
+
+def test_leftovers_of_killed_processes(tmp_path: Path) -> None:
+    for name in (".model.npz.a1b2", ".vocab.txt.x", ".model.npzz", "model.npz", ".profile"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path, ("model.npz", "vocab.txt"))
+    assert {path.name for path in tmp_path.iterdir()} == {".model.npzz", "model.npz", ".profile"}
+    remove_leftovers(tmp_path / "none", ("model.npz",))
 
 
 def test_schedule_by_examples() -> None:
@@ -114,7 +136,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         file.flush()
         raise OSError(28, os.strerror(28))
 
-    with pytest.raises(Refusal, match=r"file: cannot be written \(No space left on device\)$"):
+    with pytest.raises(
+        Refusal, match=r"file: cannot be written \(No space left on device\); what was there before is as it was$"
+    ):
         write_atomically(path, fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
@@ -195,7 +219,7 @@ def test_lines_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         "reading",
         " 10%  step 1,234  loss 3.250  4,321 examples/s  ? left",
         *[" 20%  step 1,234  loss 3.250  4,321 examples/s  1:20 left"] * 3,
-        "after 1:05 and 8,000 examples: training loss 4.500, validation perplexity 67.89",
+        "after 1:05, 8,000 examples: training loss 4.500, valid perplexity 67.89",
     ]
 
 

@@ -119,7 +119,7 @@ def refusal(command: Command, *arguments: object) -> str:
 
 
 def test_refused(command: Command, uninterrupted: Path, tmp_path: Path, text: Path) -> None:
-    assert "nothing to resume" in refusal(command, "--resume", tmp_path)
+    assert "no saved model there (model.npz is missing)" in refusal(command, "--resume", tmp_path)
     for option in (("--batch-size", 8), ("--out", tmp_path / "x"), ("--context", 3)):
         message = refusal(command, "--resume", uninterrupted, *option)
         assert f"{option[0]} cannot be given with it" in message
@@ -157,8 +157,8 @@ def test_foreign_models(command: Command, uninterrupted: Path, tmp_path: Path) -
     assert "damaged, or not a model of fastcands" in refusal(command, "--resume", tmp_path)
     with np.load(uninterrupted / "model.npz") as file:
         arrays = dict(file.items())
-    np.savez(path, **{**arrays, "run": np.array(str(arrays["run"]).replace('"format": 1', '"format": 99'))})
-    assert "format 99, expected 1" in refusal(command, "--resume", tmp_path)
+    np.savez(path, **{**arrays, "run": np.array(str(arrays["run"]).replace('"format": 2', '"format": 99'))})
+    assert "format 99, expected 2" in refusal(command, "--resume", tmp_path)
     np.savez(path, **{name: array for name, array in arrays.items() if name != "table_weights"})
     assert "lacks the array 'table_weights'" in refusal(command, "--resume", tmp_path)
     flipped = bytearray((uninterrupted / "model.npz").read_bytes())

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastcands.cli.trainer import EVALUATIONS
-from fastcands.data import EncodedText, Vocabulary, encode_files
-from tests.cli.conftest import SMALL, Command, read_json
+from fastcands.cli.loop import EVALUATIONS
+from fastcands.cli.registry import LOSSES, OPTIMIZERS, SAMPLERS
+from fastcands.data import Corpus, EncodedText, Vocabulary, encode_files, prepare_corpus
+from tests.cli.conftest import SMALL, Command, log_softmax, logits_of, read_json
 
 FILES = {"model.npz", "vocab.txt", "config.json", "metrics.jsonl", "metrics.json", "curves.png"}
 FIGURES = {
@@ -31,16 +32,9 @@ FIGURES = {
 
 
 def exact_perplexity(folder: Path, text: EncodedText) -> float:
-    """From the saved arrays alone, by plain NumPy in float64."""
-    with np.load(folder / "model.npz") as file:
-        p = {name: array.astype(np.float64) for name, array in file.items() if array.dtype == np.float32}
-    contexts = text.contexts(np.arange(len(text)), 3)
-    inputs = p["embedding"][contexts].reshape(len(text), -1)
-    hidden = np.tanh(inputs @ p["hidden_weights"] + p["hidden_biases"])
-    features = hidden @ p["feature_weights"] + p["feature_biases"]
-    logits = features @ p["table_weights"].T + p["table_biases"]
-    losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(text)), text.ids]
-    return float(np.exp(losses.mean()))
+    """From the saved arrays alone."""
+    log_probabilities = log_softmax(logits_of(folder, text.contexts(np.arange(len(text)), 3)))
+    return float(np.exp(-log_probabilities[np.arange(len(text)), text.ids].mean()))
 
 
 def test_a_run_and_its_files(command: Command, text: Path, tmp_path: Path) -> None:
@@ -117,7 +111,18 @@ def test_the_seed_decides_and_the_threads_do_not(command: Command, text: Path, t
         ("--sampler", "uniform", "--num-sampled", "10"),
         ("--optimizer", "sgd"),
         ("--tokenizer", "whitespace", "--min-count", "30", "--vocab-size", "20"),
+        ("--loss", "nce"),
+        ("--loss", "sampled_logistic", "--sampler", "learned_unigram"),
+        ("--loss", "negative_sampling", "--sampler", "fixed_unigram", "--distortion", "0.75"),
+        ("--loss", "rank_sampled_softmax", "--num-resampled", "15"),
+        ("--loss", "logistic"),
+        ("--sampler", "all"),
+        ("--optimizer", "momentum"),
+        ("--optimizer", "rowwise_adagrad"),
+        ("--optimizer", "lazy_adam"),
+        ("--optimizer", "momentum", "--loss", "nce"),
     ],
+    ids=" ".join,
 )
 def test_other_choices(command: Command, text: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
     assert command("train", text, *SMALL, *options, "--epochs", 2, "--out", tmp_path / "run").code == 0
@@ -125,6 +130,26 @@ def test_other_choices(command: Command, text: Path, tmp_path: Path, options: tu
     assert metrics["test_perplexity"] < metrics["unigram_perplexity"]
     if "--vocab-size" in options:
         assert metrics["vocab_size"] == 20
+    if "negative_sampling" in options:  # its logits lack log Q, which the reported perplexity has
+        vocabulary = Vocabulary.load(tmp_path / "run" / "vocab.txt")
+        prepared = prepare_corpus(Corpus.from_paths([text]), "words", 100_000)
+        assert prepared.vocabulary == vocabulary
+        assert metrics["test_perplexity"] == pytest.approx(exact_perplexity(tmp_path / "run", prepared.test), rel=1e-5)
+
+
+def test_each_loss_sampler_and_optimizer_has_been_tried() -> None:
+    """The choices above hold every name but the defaults."""
+    (mark,) = (mark for mark in test_other_choices.pytestmark if mark.name == "parametrize")
+    words = {word for options in mark.args[1] for word in options}
+    assert {*LOSSES, *SAMPLERS, *OPTIMIZERS} - words == {"sampled_softmax", "log_uniform", "adagrad"}
+
+
+def test_json_in_place_of_tables(command: Command, text: Path, tmp_path: Path) -> None:
+    code, out, err = command("train", text, *SMALL, "--epochs", 0.2, "--out", tmp_path / "run", "--json")
+    assert code == 0
+    assert json.loads(out) == read_json(tmp_path / "run" / "metrics.json")
+    assert out.count("\n") == 1
+    assert "after 0:0" in err
 
 
 def test_a_run_bounded_by_time_replaces_an_earlier_one(command: Command, text: Path, tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""Where the command writes: results to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["figures_table", "pairs_table", "print_json", "say", "stderr", "stdout"]
+
+
+def stdout() -> Console:
+    """Return the console of results."""
+    return Console(highlight=False)
+
+
+def stderr() -> Console:
+    """Return the console of everything else."""
+    return Console(stderr=True)
+
+
+def say(console: Console, text: str, **style: Any) -> None:
+    """Print a line as it is: no markup, no colours by guess, no line end where the terminal is narrow.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to.
+    text : str
+        The line.
+    **style
+        For ``Console.print``.
+    """
+    console.print(text, highlight=False, soft_wrap=True, markup=False, **style)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on one line of stdout; numbers that are not finite, which JSON lacks, as null.
+
+    Parameters
+    ----------
+    value : dict, list, str, number or None
+        Of such values in turn.
+    """
+    print(json.dumps(_finite(value), ensure_ascii=False), flush=True)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def figures_table(*columns: str) -> Table:
+    """Return an empty table whose first column holds names and whose others hold figures.
+
+    Parameters
+    ----------
+    *columns : str
+        Their headings.
+
+    Returns
+    -------
+    rich.table.Table
+        Without rows.
+    """
+    table = Table(box=SIMPLE_HEAD, header_style="bold")
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
+    return table
+
+
+def pairs_table() -> Table:
+    """Return an empty table of two columns without headings: what it is, and what it comes to.
+
+    Returns
+    -------
+    rich.table.Table
+        Without rows.
+    """
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    return table

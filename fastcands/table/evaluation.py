@@ -1,0 +1,87 @@
+"""The two questions a table answers exactly, a batch of rows at a time: the best classes, and how good it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.kernels.shapes import panel_lanes
+from fastcands.table.results import Evaluation, TopK
+from fastcands.table.scores import Scores
+from fastcands.threads import get_num_threads
+from fastcands.validation import as_labels, as_size
+
+__all__ = ["evaluate", "top_classes_of"]
+
+_ROWS_AT_ONCE = 1024
+_FOUND_BYTES = 64 << 20
+"""What the workers' best classes may take together."""
+
+
+def top_classes_of(weights: NDArray[Any], biases: NDArray[Any] | None, inputs: Any, k: Any) -> TopK:
+    """Return the k best classes of each row; see `ClassTable.topk`."""
+    wanted = as_size(k, "k")
+    if wanted > len(weights):
+        raise ValueError(f"k must be at most the {len(weights)} classes, got {wanted}")
+    scores = Scores(weights, biases, inputs)
+    count = len(scores.inputs)
+    result = TopK(np.empty((count, wanted), np.int64), np.empty((count, wanted), scores.dtype))
+    each = get_num_threads() * wanted * (8 + scores.dtype.itemsize)
+    lanes = panel_lanes(scores.dtype)
+    at_once = min(_ROWS_AT_ONCE, max(1, _FOUND_BYTES // each))
+    if at_once > lanes:
+        at_once -= at_once % lanes
+    for start in range(0, count, at_once):
+        rows = slice(start, start + at_once)
+        scores.top(rows, result.ids[rows], result.scores[rows])
+    return result
+
+
+def _as_ks(k: Any) -> list[int]:
+    if isinstance(k, str) or not isinstance(k, Iterable):
+        return [as_size(k, "k")]
+    return [as_size(value, f"k[{i}]") for i, value in enumerate(k)]
+
+
+def evaluate(
+    weights: NDArray[Any],
+    biases: NDArray[Any] | None,
+    labels: Any,
+    inputs: Any,
+    k: Any,
+    batch_size: Any,
+    ignore_index: int | None,
+) -> Evaluation:
+    """Return loss, hits and ranks; see `ClassTable.evaluate`."""
+    ks, at_once = _as_ks(k), as_size(batch_size, "batch_size")
+    given = np.asarray(labels)
+    absent = None
+    if ignore_index is not None:
+        given = as_labels(labels)
+        absent = given == ignore_index
+        given = np.where(absent, 0, given)
+    classes = as_labels(given if absent is not None else labels, num_classes=len(weights))
+    scores = Scores(weights, biases, inputs, len(classes))
+    if absent is not None:
+        classes = np.where(absent, -1, classes)
+    counted = np.asarray((classes >= 0).any(axis=1))
+    if not counted.any():
+        raise ValueError("labels must have at least one row with a class: the mean of none is undefined")
+    total, ranks = 0.0, []
+    for start in range(0, len(classes), at_once):
+        rows, here = slice(start, start + at_once), counted[start : start + at_once]
+        if here.any():
+            part = scores.rows(rows, classes[rows], with_ranks=bool(ks))
+            total += float(part.losses[here].sum())
+            ranks.append(part.ranks[here])
+    mean = total / int(counted.sum())
+    with np.errstate(over="ignore"):  # a loss above 709 nats has an infinite perplexity in float64
+        perplexity = float(np.exp(mean))
+    if not ks:
+        return Evaluation(mean, perplexity, {}, None, None)
+    rank = np.concatenate(ranks)
+    hits = {value: float((rank <= value).mean()) for value in ks}
+    return Evaluation(mean, perplexity, hits, float(rank.mean()), float((1 / rank).mean()))

@@ -1,0 +1,65 @@
+"""A stretch of code that no signal handler splits.
+
+Python runs signal handlers between two bytecodes of the main thread, and the one of Ctrl-C raises there. Masking
+signals with ``pthread_sigmask`` does not help: the workers of the parallel loops accept the signal just as well, and
+the handler still runs in the main thread. So for a few microseconds the handlers themselves are replaced by one that
+takes note, and what was noted is sent again afterwards. Other threads run no handlers and need nothing.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+__all__ = ["Uninterrupted"]
+
+_NAMES = "SIGINT SIGTERM SIGHUP SIGQUIT SIGBREAK SIGALRM SIGVTALRM SIGPROF SIGUSR1 SIGUSR2"
+_SIGNALS = tuple(getattr(signal, name) for name in _NAMES.split() if hasattr(signal, name))
+"""Those that programs handle by raising; `signal.signal` refuses or ignores handlers for faults."""
+
+
+class Uninterrupted:
+    """Inside a ``with`` block, signals that have a handler in Python wait.
+
+    Exceptions that one thread sets in another (``PyThreadState_SetAsyncExc``) are not signals and do not wait.
+    """
+
+    def __init__(self) -> None:
+        self._handlers: list[tuple[signal.Signals, Any]] = []
+        self._noted: list[int] = []
+
+    def __enter__(self) -> Self:
+        """Replace the handlers; a signal that comes before that is handled before that."""
+        if threading.current_thread() is threading.main_thread():
+            try:
+                for number in _SIGNALS:
+                    handler = signal.getsignal(number)
+                    if callable(handler):
+                        self._handlers.append((number, handler))  # first: put back what was there is harmless
+                        signal.signal(number, self._note)
+            except BaseException:
+                self._put_back()
+                raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Put the handlers back and send again what came."""
+        self._put_back()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._noted.append(number)
+
+    def _put_back(self) -> None:
+        try:
+            while self._handlers:
+                signal.signal(*self._handlers[-1])
+                self._handlers.pop()
+            while self._noted:
+                signal.raise_signal(self._noted.pop(0))
+        except BaseException:  # from a handler that is back: the rest must be put back all the same
+            self._put_back()
+            raise

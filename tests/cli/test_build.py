@@ -1,0 +1,65 @@
+"""From a configuration to sampler, loss and model."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import fastcands as fc
+from fastcands.cli.build import log_q, make_loss, make_model, make_sampler
+from fastcands.cli.registry import LOSSES, SAMPLERS
+from tests.cli.test_parts import CONFIG
+
+COUNTS = np.array([50, 20, 9, 4, 2, 1, 1, 0])
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_what_predictions_add_to_the_logits(sampler: str) -> None:
+    """Log Q of every word: over many draws the expected counts are those of the draws."""
+    config = dataclasses.replace(
+        CONFIG, loss="negative_sampling", sampler=sampler, num_sampled=8 if sampler == "all" else 3
+    )
+    made = make_sampler(config, COUNTS)
+    offsets = log_q(config, made, 8)
+    assert offsets is not None
+    assert offsets.dtype == np.float32
+    assert make_sampler(config, COUNTS).sample([0], 8).sampled_candidates.tolist() == (
+        made.sample([0], 8).sampled_candidates.tolist()
+    )  # the stream has not moved
+    if sampler == "learned_unigram":  # a draw teaches it
+        return
+    draws = [made.sample([0], config.num_sampled).sampled_candidates for _ in range(4000)]
+    frequencies = np.bincount(np.concatenate(draws), minlength=8) / 4000
+    np.testing.assert_allclose(np.exp(offsets), frequencies, atol=0.08)
+
+
+def test_other_losses_add_nothing() -> None:
+    for loss in LOSSES:
+        config = dataclasses.replace(CONFIG, loss=loss, num_sampled=3)
+        sampler = make_sampler(config, COUNTS)
+        assert (sampler is None) == (not LOSSES[loss].sampled)
+        assert (log_q(config, sampler, 8) is None) == (loss != "negative_sampling")
+        made = make_loss(dataclasses.replace(config, num_sampled=4), sampler, 8)
+        assert getattr(made, "num_resampled", 2) == 2
+
+
+def test_fixed_unigram_draws_by_the_counts() -> None:
+    config = dataclasses.replace(CONFIG, sampler="fixed_unigram", distortion=0.5)
+    weights = np.sqrt(np.maximum(COUNTS, 1))  # no word is out of reach
+    np.testing.assert_allclose(
+        make_sampler(config, COUNTS).probability(np.arange(8)), weights / weights.sum(), rtol=1e-6
+    )
+    plain = make_sampler(dataclasses.replace(config, distortion=None), COUNTS).probability(np.arange(8))
+    np.testing.assert_allclose(plain, np.maximum(COUNTS, 1) / np.maximum(COUNTS, 1).sum(), rtol=1e-6)
+
+
+def test_a_model_as_configured() -> None:
+    config = dataclasses.replace(CONFIG, optimizer="momentum", learning_rate=0.5)
+    model = make_model(config, COUNTS, lambda first: lambda step: first / (1 + step))
+    assert isinstance(model.table.optimizer, fc.Momentum)
+    assert model.table.optimizer.learning_rate(1) == 0.25
+    assert model.dense_optimizer.learning_rate(0) == pytest.approx(0.005)
+    assert model.table.num_classes == 8
+    assert model.context == config.context
