@@ -137,7 +137,7 @@ def callback(function: Callable[..., None], signature: Any) -> Any:
         Its ``address`` is where the code stands, as long as the object lives.
     """
     compiled = CFunc(function, (signature.args, signature.return_type), {}, {"error_model": "numpy"})
-    compiled._cache = _KernelCache(function)
+    compiled._cache = _KernelCache(function)  # type: ignore[attr-defined]
     compiled.compile()
     return compiled
 

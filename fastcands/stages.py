@@ -19,6 +19,7 @@ from numba import typeof
 from numba._dispatcher import compute_fingerprint
 from numba.core import cgutils, types
 from numba.core.imputils import lower_getattr_generic
+from numba.core.types.containers import BaseTuple
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import intrinsic, models, register_model
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ from fastcands.jit import callback, parallel_kernel, prange
 __all__ = ["StagedKernel"]
 
 
-class _JobPointer(types.CPointer):  # type: ignore[misc]
+class _JobPointer(types.CPointer):  # type: ignore[misc, name-defined]
     """Numba's type of a job in memory: its fields are read one by one, where they are named."""
 
     def __init__(self, job: Any) -> None:
@@ -65,7 +66,7 @@ def _unowned(context: Any, builder: Any, kind: Any, value: Any) -> Any:
         array = context.make_array(kind)(context, builder, value=value)
         array.meminfo = ir.Constant(array.meminfo.type, None)
         return array._getvalue()
-    if isinstance(kind, types.BaseTuple):
+    if isinstance(kind, BaseTuple):
         for position, part in enumerate(kind):
             changed = _unowned(context, builder, part, builder.extract_value(value, position))
             value = builder.insert_value(value, changed, position)

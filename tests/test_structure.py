@@ -44,10 +44,8 @@ ROOMS: dict[str, set[str]] = {
     "version": set(),
     "configuration": {"jit", "simd", "threads", "version"},
     "precompile": {"samplers", "losses", "hits", "optimizers", "table", "values"},
-    "fastcands": {
-        "version", "configuration", "precompile", "metrics", "nn", "table", "optimizers", "schedules", "losses", "samplers",
-        "values", "threads",
-    },  # fmt: skip
+    "fastcands": {"version", "configuration", "precompile", "metrics", "schedules"}
+    | {"nn", "table", "optimizers", "losses", "samplers", "values", "threads"},
     "metrics": {"validation"},
     "data": {"kernels", "validation"},
     "models": {"data", "kernels", "fastcands"},

@@ -151,7 +151,7 @@ def _add_share(
         bias = np.float64(bias_rows[max(row, 0)])
         if row < 0:
             row = -1 - row
-            bias = 0.0
+            bias = np.float64(0)
             for d in range(width):
                 weight_rows[row, d] = 0
         for k in range(starts[g], starts[g + 1]):

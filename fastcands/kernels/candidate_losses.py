@@ -37,6 +37,7 @@ def _join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
     """``loss = logsumexp(all logits) - sum(targets * true logits)`` for one panel; peaks become factors.
 
     A tile holds e^(logit - peak). Its factor, upstream e^(peak - normaliser), makes that upstream times probability.
+    Blocks outside and lanes inside, so that loops over all tiles are vector code.
     """
     peaks, totals, true_logits, true_gradient = job.peaks, job.totals, job.true_logits, job.true_gradient
     panels, lanes = peaks.shape[1:]
@@ -50,15 +51,16 @@ def _join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
         for t in range(num_true):
             highest[lane] = max(highest[lane], true_logits[j * lanes + lane, t])
     exp_columns(peaks, address(peaks, j * lanes), blocks, panels * lanes, address(highest, 0))
+    sums = np.zeros(lanes)
+    for b in range(blocks):
+        for lane in range(lanes):
+            sums[lane] += np.float64(totals[b, j, lane]) * np.float64(peaks[b, j, lane])
     for lane in range(lanes):
         i = j * lanes + lane
         if i >= examples:
-            for b in range(blocks):
-                peaks[b, j, lane] = 0
+            highest[lane] = 0
             continue
-        total = 0.0
-        for b in range(blocks):
-            total += np.float64(totals[b, j, lane]) * np.float64(peaks[b, j, lane])
+        total = sums[lane]
         high = np.float64(highest[lane])
         mean = 0.0
         for t in range(num_true):
@@ -69,12 +71,13 @@ def _join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
         normaliser = math.log(total)
         job.loss[i] = normaliser - mean
         upstream = job.upstream[i]
-        factor = upstream * math.exp(-normaliser)
-        for b in range(blocks):
-            peaks[b, j, lane] *= factor
         for t in range(num_true):
             share = math.exp(np.float64(true_logits[i, t]) - high - normaliser)
             true_gradient[i, t] = upstream * (share - _target(job.present, i, t, num_true))
+        highest[lane] = upstream * math.exp(-normaliser)
+    for b in range(blocks):
+        for lane in range(lanes):
+            peaks[b, j, lane] *= highest[lane]
 
 
 @kernel

@@ -23,7 +23,7 @@ _READ_AHEAD = 4
 
 
 @kernel
-def _bias_of(biases: Any, row: int, temperature: float) -> float:
+def _bias_of(biases: Any, row: int, temperature: float) -> Any:
     """Return a class's bias as the logits use it, 0 where there are none.
 
     IN

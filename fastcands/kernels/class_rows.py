@@ -31,8 +31,8 @@ class TablePlace(NamedTuple):
 
 
 @kernel
-def row_address(table: Any, row: int) -> int:
-    """Return where a row of the table begins.
+def row_address(table: Any, row: int) -> Any:
+    """Return where a row of the table begins, int64.
 
     IN
         table : TablePlace
@@ -54,8 +54,8 @@ def row_address(table: Any, row: int) -> int:
 
 
 @kernel
-def number_at(where: int, storage: int) -> float:
-    """Return the number at an address.
+def number_at(where: int, storage: int) -> Any:
+    """Return the number at an address, float64.
 
     IN
         where : address

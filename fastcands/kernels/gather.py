@@ -21,7 +21,11 @@ _READ_AHEAD = 8
 
 @kernel
 def half(bits: Any) -> Any:
-    """Return the float32 value of an IEEE half-precision number's 16 bits."""
+    """Return the float32 value of an IEEE half-precision number.
+
+    IN
+        bits : uint16
+    """
     wide = np.uint32(bits)
     sign = (wide & np.uint32(0x8000)) << np.uint32(16)
     rest = (wide & np.uint32(0x7FFF)) << np.uint32(13)

@@ -92,9 +92,9 @@ class Batch(NamedTuple):
         given = as_inputs(inputs, table, len(ids))
         kinds = table.dtype.char, given.dtype.char, "" if bias is None else bias.dtype.char
         dtype = _FLOAT64 if "d" in kinds else _FLOAT32
-        array = np.ascontiguousarray(given, dtype)
+        array: NDArray[Any] = np.ascontiguousarray(given, dtype)
         if temperature != 1.0:
-            array = array / dtype.type(temperature)
+            array = np.divide(array, dtype.type(temperature), dtype=dtype)
         elif not array.flags.writeable:  # as for labels
             array = array.copy()
         depth = whole_tiles(given.shape[1])

@@ -140,7 +140,7 @@ class CandidateStep:
         most = candidates + examples * num_true if keep else 0
         shift = np.empty(examples, dtype)
         shift[:] = log_normalizer
-        self.job = CandidateJob(
+        self.job = CandidateJob._make((
             batch.weights.place, batch.bias_place, batch.inputs, batch.labels,
             _NONE_ABSENT if batch.present is None else batch.present,
             values.true_expected_count, values.sampled_candidates, values.sampled_expected_count,
@@ -150,7 +150,7 @@ class CandidateStep:
             true_logits, np.empty(examples, dtype), true_gradient, np.empty((examples if keep else 0, width), dtype),
             np.empty(candidates + examples * num_true, np.int64), np.empty((most + 1, width), dtype),
             np.empty(most + 1, dtype),
-        )  # fmt: skip
+        ))  # fmt: skip
 
     def run(self, stages: tuple[int, int]) -> None:
         """Run some of the stages of `kernels.candidate_step`."""
