@@ -77,6 +77,7 @@ def _at_most(**numbers: float) -> dict[str, Expectation]:
 EXPECTED: dict[tuple[str, str], dict[str, Expectation]] = {
     ("step", "fastcands / 3 products"): _at_most(a=1.6, b=1.1, c=1.1, d=1.1),
     ("step", "TensorFlow / fastcands"): _at_least(a=3.5, b=2.8, c=2.3, d=1.7),
+    ("step_peaked", "peaked / usual"): _at_most(b=1.1),
     ("value", "TensorFlow / fastcands"): _at_least(a=3, b=3, c=3, d=3),
     ("nce", "NCE / sampled softmax"): _at_most(a=1.15, b=1.15, c=1.15, d=1.15),
     ("exact", "forward: PyTorch / fastcands"): _at_least(exact=3),

@@ -55,6 +55,15 @@ class Bench(Contender):
         """Value and gradients of sampled softmax, sampler and hits included."""
         return self._sampled(fc.nn.sampled_softmax_loss_and_grad, case)
 
+    def peaked_step(self, case: Case) -> Call:
+        """Value and gradients where most probabilities are below the smallest normal number."""
+        weights, biases, labels, inputs = make_problem(case)
+        # logits of a standard deviation of 40: half of them lie more than 87 below the highest
+        inputs = inputs * np.float32(40 / (0.0577 * case.width**0.5))
+        return functools.partial(
+            fc.nn.sampled_softmax_loss_and_grad, weights, biases, labels, inputs, case.candidates, case.classes, seed=1
+        )
+
     def softmax_value(self, case: Case) -> Call:
         """Value of sampled softmax, no gradients."""
         return self._sampled(fc.nn.sampled_softmax_loss, case)

@@ -24,4 +24,11 @@ TASKS = (
             Figure("NumPy / fastcands", "NumPy", "fastcands"),
         ),
     ),
+    Task(
+        "step_peaked",
+        "Sampled softmax of which most probabilities underflow",
+        {"b": GRID["b"]},
+        {"peaked": Entry("fastcands", "peaked_step"), "usual": Entry("fastcands", "softmax_step")},
+        (Figure("peaked / usual", "peaked", "usual"),),
+    ),
 )

@@ -12,6 +12,7 @@ import fastcands as fc
 from fastcands.cli.console import pairs_table, print_json, say, stderr, stdout
 from fastcands.cli.errors import OK
 from fastcands.cli.options import AsJson
+from fastcands.models import compile_model_kernels
 
 __all__ = ["info", "warmup"]
 
@@ -72,6 +73,7 @@ def warmup(
                 say(console, f"{taken:8.2f} s  {name}")
 
         fc.warmup(report=report)
+        compile_model_kernels(report)
     total = time.perf_counter() - started
     if as_json:
         print_json({"parts": [{"name": name, "seconds": taken} for name, taken in seconds], "seconds": total})

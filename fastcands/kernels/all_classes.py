@@ -25,7 +25,7 @@ from fastcands.simd.product import add_column_product, row_product, tile_product
 from fastcands.simd.target import ROWS
 from fastcands.simd.vector import address, fetch_add
 
-__all__ = ["CLASS_BLOCK", "PANEL_GROUP", "all_class_gradients", "all_class_sums"]
+__all__ = ["CLASS_BLOCK", "PANEL_GROUP", "all_class_gradients", "all_class_sums", "rows_at"]
 
 CLASS_BLOCK = 128
 """Classes in a tile: their rows stay in the second-level cache while all examples pass over them."""
@@ -35,7 +35,7 @@ PANEL_GROUP = 32
 
 
 @kernel
-def _rows_at(start: int, row_stride: int, layout: Any, first: int, last: int, addresses: Any, rows: Any) -> Any:
+def rows_at(start: int, row_stride: int, layout: Any, first: int, last: int, addresses: Any, rows: Any) -> Any:
     """Return address and stride (in elements) of table rows `first` to `last`, read where they lie if products can.
 
     IN
@@ -69,7 +69,7 @@ def all_class_sums(
     """Reduce the logits of all classes to one or two numbers for each example and chunk. Parallel over chunks.
 
     IN
-        table : (start, row stride, layout), as in `_rows_at`
+        table : (start, row stride, layout), as in `rows_at`
         offsets : (V rounded up to ROWS,), biases; -inf beyond V
         examples : (by_example, shifts, ones); by_example (panels, depth, PANEL): the packed inputs; shifts, ones
             (at least panels PANEL,): what a logistic loss subtracts from an example's logits, and ones
@@ -106,7 +106,7 @@ def all_class_sums(
             for b in range(c * blocks // chunks, (c + 1) * blocks // chunks):
                 first, last = b * block, min((b + 1) * block, num_classes)
                 padded = (last - first + ROWS - 1) // ROWS * ROWS
-                at, stride = _rows_at(start, row_stride, layout, first, last, addresses[worker], rows[worker])
+                at, stride = rows_at(start, row_stride, layout, first, last, addresses[worker], rows[worker])
                 tile = address(tiles, worker * block * lanes)
                 for j in range(panels):
                     for r in range(0, padded, ROWS):
@@ -135,7 +135,7 @@ def all_class_gradients(
     """Gradients of an exact loss. Parallel over chunks of classes.
 
     IN
-        table : (start, row stride, layout), as in `_rows_at`
+        table : (start, row stride, layout), as in `rows_at`
         offsets : (V rounded up to ROWS,), biases; -inf beyond V
         examples : (by_example, by_feature, shifts, factors, ones); the packed inputs, see `packing.pack_inputs`; shifts
             (panels PANEL,): the largest logit of each example, or what a logistic loss subtracts; factors (panels
@@ -182,7 +182,7 @@ def all_class_gradients(
             for b in range(c * blocks // chunks, (c + 1) * blocks // chunks):
                 first, last = b * block, min((b + 1) * block, num_classes)
                 padded = (last - first + ROWS - 1) // ROWS * ROWS
-                at, stride = _rows_at(start, row_stride, layout, first, last, addresses[worker], rows[worker])
+                at, stride = rows_at(start, row_stride, layout, first, last, addresses[worker], rows[worker])
                 row_sums = address(sums, worker * block * half)
                 for r in range(padded):
                     for lane in range(half):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import parallel_kernel, prange
-from fastcands.kernels.all_classes import _rows_at
+from fastcands.kernels.all_classes import rows_at
 from fastcands.kernels.class_order import comes_before
 from fastcands.kernels.gather import read_row
 from fastcands.simd.columns import update_softmax_columns
@@ -136,7 +136,7 @@ def ranks_and_sums(
             for b in range(c * blocks // chunks, (c + 1) * blocks // chunks):
                 first, last = b * block, min((b + 1) * block, num_classes)
                 padded = (last - first + ROWS - 1) // ROWS * ROWS
-                at, stride = _rows_at(start, row_stride, layout, first, last, addresses[worker], rows[worker])
+                at, stride = rows_at(start, row_stride, layout, first, last, addresses[worker], rows[worker])
                 for j in range(panels):
                     for r in range(0, padded, ROWS):
                         row_product(

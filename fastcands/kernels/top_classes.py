@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel, parallel_kernel, prange
-from fastcands.kernels.all_classes import _rows_at
+from fastcands.kernels.all_classes import rows_at
 from fastcands.kernels.class_order import replace_worst, sort_best_first
 from fastcands.simd.comparisons import columns_above
 from fastcands.simd.denormals import flush_denormals, restore_denormals
@@ -90,7 +90,7 @@ def top_classes(
                 break
             first, last = b * block, min((b + 1) * block, num_classes)
             padded = (last - first + ROWS - 1) // ROWS * ROWS
-            at, stride = _rows_at(start, row_stride, layout, first, last, addresses[worker], rows[worker])
+            at, stride = rows_at(start, row_stride, layout, first, last, addresses[worker], rows[worker])
             for j in range(panels):
                 for r in range(0, padded, ROWS):
                     row_product(

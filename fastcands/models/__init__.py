@@ -1,5 +1,6 @@
 """Models: of language, a neural one and the counting ones it is compared with; of points with many labels."""
 
+from fastcands.models.compiled import compile_model_kernels
 from fastcands.models.embedding_bag import EmbeddingBag
 from fastcands.models.kneser_ney import KneserNeyTrigram
 from fastcands.models.multilabel import MultilabelModel
@@ -15,4 +16,5 @@ __all__ = [
     "NGramPredictor",
     "NextWords",
     "UnigramModel",
+    "compile_model_kernels",
 ]

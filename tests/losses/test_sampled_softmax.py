@@ -342,3 +342,18 @@ def test_a_refused_call_moves_no_sampler():
     with pytest.raises(ValueError, match="upstream"):
         loss.value_and_grad(*arguments, upstream=np.ones(5))
     np.testing.assert_array_equal(loss.value(*arguments), twin.value(*arguments))
+
+
+def test_no_denormal_number_is_made_of_a_peaked_softmax():
+    """They would take a hundred times as long; `python -m bench.run step_peaked` has the time."""
+    p = make(300, 24, 40, 200, seed=4, unique=True, spread=1.0)
+    inputs = p.inputs * np.float32(20)
+    truth = reference.sampled_softmax(p.weights, p.biases, p.labels, inputs, p.values)
+    tiny = np.finfo(np.float32).tiny
+    small = np.abs(truth.d_inputs[truth.d_inputs != 0]).min(), np.abs(truth.d_weights[truth.d_weights != 0]).min()
+    assert max(small) < tiny  # the problem is peaked
+    arguments = p.weights, p.biases, p.labels, inputs, 200, 300
+    loss, gradients = fc.nn.sampled_softmax_loss_and_grad(*arguments, sampled_values=p.values)
+    np.testing.assert_allclose(loss, truth.loss, rtol=1e-5, atol=1e-4)
+    for array in (gradients.inputs, gradients.weights.rows, gradients.biases.rows):
+        assert (np.abs(array[array != 0]) >= tiny).all()
