@@ -22,7 +22,7 @@ from fastcands.simd.vector import address, fetch_add
 
 __all__ = ["FEATURE_CHUNK", "INPUT_PANELS", "add_label_rows", "input_gradients", "weight_gradients"]
 
-INPUT_PANELS, FEATURE_CHUNK = 8, 128
+INPUT_PANELS, FEATURE_CHUNK = 8, 256
 """Panels and features of one piece of work on the gradient of the inputs, at most."""
 
 _EXAMPLES_AT_ONCE = 256
@@ -83,9 +83,10 @@ def input_gradients(worker: int, num_threads: int, job: Any) -> None:
     A worker takes the next piece: a group of panels and a chunk of features.
 
     A piece of the rows stays in the second-level cache for a group of panels, a tile in the first-level cache for all
-    features of the piece. Pieces of 8 panels and 32, 64, 128 or 512 features take 1.31, 1.08, 0.94 and 0.98 of the time
-    of `weight_gradients` on (B, S, D) = (512, 8192, 128); 1.50, 1.25, 1.30 and 1.26 on (256, 8192, 512); one panel and
-    512 features 1.10 and 3.4.
+    features of the piece. As parts of the time of `weight_gradients`, 2 threads: 8 panels and 128 features 1.17, 0.96 and
+    1.04 on (B, S, D) = (256, 8192, 512), (512, 8192, 128) and (1024, 8192, 256); 8 and 256: 1.30, 0.96, 0.98 (the first
+    a matter of noise: its own time is lower); 4 and 256: 1.44, 0.99, 1.05; 16 and 256: 1.19, -, 0.96. 8 and 32, on one
+    thread: 1.50 and 1.31 on the first two.
 
     IN
         worker, num_threads : who of how many
