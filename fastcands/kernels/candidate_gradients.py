@@ -83,10 +83,10 @@ def input_gradients(worker: int, num_threads: int, job: Any) -> None:
     A worker takes the next piece: a group of panels and a chunk of features.
 
     A piece of the rows stays in the second-level cache for a group of panels, a tile in the first-level cache for all
-    features of the piece. As parts of the time of `weight_gradients`, 2 threads: 8 panels and 128 features 1.17, 0.96 and
-    1.04 on (B, S, D) = (256, 8192, 512), (512, 8192, 128) and (1024, 8192, 256); 8 and 256: 1.30, 0.96, 0.98 (the first
-    a matter of noise: its own time is lower); 4 and 256: 1.44, 0.99, 1.05; 16 and 256: 1.19, -, 0.96. 8 and 32, on one
-    thread: 1.50 and 1.31 on the first two.
+    features of the piece. Time by that of `weight_gradients`, 2 threads, on (B, S, D) = (256, 8192, 512),
+    (512, 8192, 128) and (1024, 8192, 256): pieces of 8 panels and 128 features 1.17, 0.96, 1.04; 8 and 256 1.30 (in its
+    own time 0.97 of the former), 0.96, 0.98; 4 and 256 1.44, 0.99, 1.05; 16 and 256 1.19, -, 0.96. Pieces of 8 and 32
+    took 1.50 and 1.31 on the first two with one thread.
 
     IN
         worker, num_threads : who of how many
