@@ -7,7 +7,7 @@ from typing import Any
 
 from fastcands.jit import kernel
 from fastcands.kernels.candidate_plan import plan_candidates
-from fastcands.kernels.class_rows import number_at, row_address
+from fastcands.kernels.class_rows import bias_of, row_address
 from fastcands.kernels.gather import read_row
 from fastcands.kernels.label_logits import dot
 from fastcands.kernels.packing import pack_panel
@@ -20,18 +20,6 @@ from fastcands.simd.vector import address, fetch_add
 __all__ = ["prepare"]
 
 _READ_AHEAD = 4
-
-
-@kernel
-def _bias_of(biases: Any, row: int, temperature: float) -> Any:
-    """Return a class's bias as the logits use it, 0 where there are none.
-
-    IN
-        biases : TablePlace of width 1
-        row : class id
-        temperature : what biases are divided by
-    """
-    return number_at(row_address(biases, row), biases.storage) / temperature if len(biases.starts) else 0.0
 
 
 @kernel
@@ -52,7 +40,7 @@ def _write_logs(counts: Any, wanted: bool, logs: Any) -> None:
 @kernel
 def _plan(job: Any) -> None:
     """Fill the job's plan."""
-    sampled, labels, offsets, class_rows = job.sampled, job.labels.reshape(-1), job.offsets, job.class_rows
+    sampled, labels, class_rows = job.sampled, job.labels.reshape(-1), job.class_rows
     count = len(sampled)
     order, spare = job.orders[0, :count], job.orders[1]
     sort_by_id(sampled, order, spare, job.digits)
@@ -64,13 +52,11 @@ def _plan(job: Any) -> None:
     )  # fmt: skip
     further = 0
     for c in range(columns):
-        offsets[c] = job.log_weights[c] + _bias_of(job.biases, job.classes[c], job.temperature)
-        job.addresses[c] = row_address(job.weights, job.classes[c])
         if class_rows[c] < 0:
             further += 1
             class_rows[c] = results + further
     for c in range(columns, (columns + ROWS - 1) // ROWS * ROWS):
-        offsets[c], job.copies[c], class_rows[c] = -math.inf, 1, results
+        job.offsets[c], job.copies[c], class_rows[c] = -math.inf, 1, results
     if len(job.present):
         present = job.present.reshape(-1)
         for k in range(len(present)):
@@ -115,7 +101,7 @@ def prepare(worker: int, num_threads: int, job: Any) -> None:
                 k = i * num_true + t
                 where = row_address(weights, labels[i, t])
                 read_row(where, weights.column_stride, weights.storage, weights.width, label_weights, k)
-                correction = _bias_of(job.biases, labels[i, t], job.temperature) - true_log_counts[k]
+                correction = bias_of(job.biases, labels[i, t], job.temperature) - true_log_counts[k]
                 absent = len(job.present) > 0 and not job.present[i, t]
                 product = dot(inputs, i, label_weights, k, weights.width)
                 job.true_logits[i, t] = -math.inf if absent else product + correction

@@ -12,15 +12,32 @@ import math
 from typing import Any
 
 from fastcands.jit import kernel
+from fastcands.kernels.class_rows import bias_of, row_address
 from fastcands.kernels.gather import gather_rows_of
 from fastcands.simd.columns import softmax_columns
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.logistic import logistic_columns
+from fastcands.simd.memory import prefetch
 from fastcands.simd.product import row_product
 from fastcands.simd.target import ROWS
 from fastcands.simd.vector import address, fetch_add
 
 __all__ = ["form_tiles"]
+
+
+@kernel
+def _place_columns(job: Any, first: int, last: int) -> None:
+    """Look up where the rows of columns `first` to `last` begin, and what is added to their logits.
+
+    Biases lie anywhere, so all of them are asked for before the first is read.
+    """
+    biases, classes, addresses, offsets = job.biases, job.classes, job.addresses, job.offsets
+    if len(biases.starts):
+        for c in range(first, last):
+            prefetch(row_address(biases, classes[c]))
+    for c in range(first, last):
+        addresses[c] = row_address(job.weights, classes[c])
+        offsets[c] = job.log_weights[c] + bias_of(biases, classes[c], job.temperature)
 
 
 @kernel
@@ -66,6 +83,7 @@ def form_tiles(worker: int, num_threads: int, job: Any) -> None:
         first = b * block
         real = min(block, columns - first)
         padded = (real + ROWS - 1) // ROWS * ROWS
+        _place_columns(job, first, first + real)
         gather_rows_of(
             job.addresses, first, first + real, weights.column_stride, weights.storage, weights.width, rows[slot], 0
         )

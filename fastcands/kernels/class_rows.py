@@ -11,7 +11,7 @@ from fastcands.kernels.gather import BFLOAT16, FLOAT32, FLOAT64, half
 from fastcands.simd.memory import as_float32
 from fastcands.simd.numbers import float32_at, float64_at, uint16_at
 
-__all__ = ["TablePlace", "number_at", "row_address"]
+__all__ = ["TablePlace", "bias_of", "number_at", "row_address"]
 
 
 class TablePlace(NamedTuple):
@@ -68,3 +68,15 @@ def number_at(where: int, storage: int) -> Any:
     bits = uint16_at(where, 0)
     value = as_float32(np.uint32(bits) << np.uint32(16)) if storage == BFLOAT16 else half(bits)
     return np.float64(value)
+
+
+@kernel
+def bias_of(biases: Any, row: int, temperature: float) -> Any:
+    """Return a class's bias as the logits use it, 0 where there are none.
+
+    IN
+        biases : TablePlace of width 1
+        row : class id
+        temperature : what biases are divided by
+    """
+    return number_at(row_address(biases, row), biases.storage) / temperature if len(biases.starts) else 0.0

@@ -350,8 +350,8 @@ def test_no_denormal_number_is_made_of_a_peaked_softmax():
     inputs = p.inputs * np.float32(20)
     truth = reference.sampled_softmax(p.weights, p.biases, p.labels, inputs, p.values)
     tiny = np.finfo(np.float32).tiny
-    small = np.abs(truth.d_inputs[truth.d_inputs != 0]).min(), np.abs(truth.d_weights[truth.d_weights != 0]).min()
-    assert max(small) < tiny  # the problem is peaked
+    smallest = np.abs(truth.d_weights[truth.d_weights != 0])
+    assert np.count_nonzero(smallest < tiny) > 100  # the problem is peaked
     arguments = p.weights, p.biases, p.labels, inputs, 200, 300
     loss, gradients = fc.nn.sampled_softmax_loss_and_grad(*arguments, sampled_values=p.values)
     np.testing.assert_allclose(loss, truth.loss, rtol=1e-5, atol=1e-4)
