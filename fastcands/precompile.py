@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,9 +59,25 @@ def _sampler_steps() -> Iterator[Step]:
         UniformSampler(2**40, seed=1).sample(labels, 8)
         LogUniformSampler(2**40, seed=1).sample(labels, 8)
 
+    def learn_and_forget() -> None:
+        learned = LearnedUnigramSampler(4, seed=1)
+        learned.load_state_dict(
+            learned.state_dict() | {"counts": np.full(4, 2**40)}
+        )
+        learned.sample(labels % 4, 2)
+        learned.decay(0.5)
+
+    def read_weights() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "weights.txt"
+            path.write_text("3\n2\n1\n")
+            FixedUnigramSampler(3, vocab_file=path, seed=1)
+
     for name, make in samplers.items():
         yield name, lambda make=make: draw(make)  # type: ignore[misc]
     yield "samplers of very many classes", draw_from_many
+    yield "large and falling counts", learn_and_forget
+    yield "weights from a file", read_weights
     yield "all candidates", lambda: AllCandidatesSampler(8).sample(labels, 8)
     yield (
         "accidental hits",
@@ -117,7 +135,7 @@ def _table_steps(dtype: str) -> Iterator[Step]:
         if isinstance(kind, type) and issubclass(kind, optimizers.Optimizer) and kind is not optimizers.Optimizer:
             yield f"{name}, {dtype}", lambda kind=kind: update(kind(0.0))  # type: ignore[misc]
     table = ClassTable.from_arrays(weights, biases)
-    yield f"evaluation, {dtype}", lambda: table.evaluate(labels, inputs)
+    yield f"evaluation, {dtype}", lambda: [table.evaluate(labels, inputs), table.topk(inputs, 5)]
 
 
 def warmup(
