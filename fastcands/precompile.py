@@ -61,9 +61,8 @@ def _sampler_steps() -> Iterator[Step]:
 
     def learn_and_forget() -> None:
         learned = LearnedUnigramSampler(4, seed=1)
-        learned.load_state_dict(
-            learned.state_dict() | {"counts": np.full(4, 2**40)}
-        )
+        many = np.full(4, 2**40)  # more than one random word can choose from
+        learned.load_state_dict(learned.state_dict() | {"counts": many})
         learned.sample(labels % 4, 2)
         learned.decay(0.5)
 
