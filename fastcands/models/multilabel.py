@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 import fastcands as fc
 from fastcands.data import ExtremeData
 from fastcands.models.embedding_bag import EmbeddingBag
+from fastcands.models.state import copy_state
 
 __all__ = ["MultilabelModel"]
 
@@ -262,14 +263,6 @@ class MultilabelModel:
             If an array is missing or has another shape or dtype. The model is then as before.
         """
         arrays = {**self._arrays(), "step": np.zeros(2, np.int64)}
-        for name, array in arrays.items():
-            if name not in state:
-                raise ValueError(f"the state lacks the array {name!r}")
-            came = np.asarray(state[name])
-            if came.shape != array.shape or came.dtype != array.dtype:
-                expected = f"{array.dtype} of shape {array.shape}"
-                raise ValueError(f"{name} must be {expected}, got {came.dtype} of shape {came.shape}")
-        for name, array in arrays.items():
-            array[...] = state[name]
+        copy_state(state, arrays)
         self.step, self.table.step = arrays["step"].tolist()
         self.logit_offsets = state.get("logit_offsets")

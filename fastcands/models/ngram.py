@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 import fastcands as fc
 from fastcands.models.feed_forward import Activations, FeedForward
 from fastcands.models.predictor import NGramPredictor
+from fastcands.models.state import copy_state
 
 __all__ = ["NGramModel"]
 
@@ -255,14 +256,6 @@ class NGramModel:
             If an array is missing or has another shape or dtype. The model is then as before.
         """
         arrays = {**self._arrays(), "step": np.array(0)}
-        for name, array in arrays.items():
-            if name not in state:
-                raise ValueError(f"the state lacks the array {name!r}")
-            came = np.asarray(state[name])
-            if came.shape != array.shape or came.dtype != array.dtype:
-                expected = f"{array.dtype} of shape {array.shape}"
-                raise ValueError(f"{name} must be {expected}, got {came.dtype} of shape {came.shape}")
-        for name, array in arrays.items():
-            array[...] = state[name]
+        copy_state(state, arrays)
         self.step = self.table.step = int(arrays["step"])
         self.logit_offsets = state.get("logit_offsets")

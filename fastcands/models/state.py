@@ -1,0 +1,44 @@
+"""Saved arrays on their way back into a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["copy_state"]
+
+
+def copy_state(state: Mapping[str, NDArray[Any]], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Copy saved arrays into a model's own, all or none.
+
+    Parameters
+    ----------
+    state : mapping of str to array
+        What was saved; other names are ignored.
+    arrays : mapping of str to array
+        The model's own, changed in place.
+
+    Raises
+    ------
+    ValueError
+        If an array is missing or has another shape or dtype. Nothing has been changed then.
+
+    Examples
+    --------
+    >>> own = {"x": np.zeros(2)}
+    >>> copy_state({"x": np.ones(2), "y": np.ones(3)}, own)
+    >>> own["x"].tolist()
+    [1.0, 1.0]
+    """
+    for name, array in arrays.items():
+        if name not in state:
+            raise ValueError(f"the state lacks the array {name!r}")
+        came = np.asarray(state[name])
+        if came.shape != array.shape or came.dtype != array.dtype:
+            expected = f"{array.dtype} of shape {array.shape}"
+            raise ValueError(f"{name} must be {expected}, got {came.dtype} of shape {came.shape}")
+    for name, array in arrays.items():
+        array[...] = state[name]
