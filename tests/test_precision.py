@@ -80,8 +80,8 @@ def test_other_words_are_refused(call: Any, value: Any, error: type[Exception], 
 @pytest.mark.usefixtures("with_tiles")
 def test_what_is_asked_for_is_computed_in_float32() -> None:
     for name in ("highest", "high", "medium"):
-        assert resolve(name, FLOAT32) == name  # type: ignore[arg-type]
-        assert resolve(name, FLOAT64) == "highest"  # type: ignore[arg-type]
+        assert resolve(name, FLOAT32) == name
+        assert resolve(name, FLOAT64) == "highest"
     assert resolve(None, FLOAT32) == "highest"
     fc.set_matmul_precision("medium")
     assert resolve(None, FLOAT32) == "medium"
@@ -94,7 +94,7 @@ def test_what_is_asked_for_is_computed_in_float32() -> None:
 def test_all_is_highest_without_tiles() -> None:
     fc.set_matmul_precision("medium")
     for asked in (None, "highest", "high", "medium"):
-        assert resolve(asked, FLOAT32) == resolve(asked, FLOAT64) == "highest"  # type: ignore[arg-type]
+        assert resolve(asked, FLOAT32) == resolve(asked, FLOAT64) == "highest"
 
 
 def test_who_asks_for_no_tier_never_asks_for_tiles(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,9 +47,7 @@ def _restored() -> Iterator[None]:
 
 def results(loss: Any, problem: Problem) -> dict[str, np.ndarray]:
     """Of one call; the sampler then stands where it stood before, as losses here are made anew."""
-    return flat(
-        *loss.value_and_grad(problem.weights, problem.biases, problem.labels, problem.inputs, problem.upstream)
-    )
+    return flat(*loss.value_and_grad(problem.weights, problem.biases, problem.labels, problem.inputs, problem.upstream))
 
 
 @each_loss
