@@ -171,3 +171,35 @@ def test_ranks_are_those_of_the_highest_precision() -> None:
     ]
     for other in kept[1:]:
         assert_array_equal(other.ids, kept[0].ids)
+
+
+def test_a_diagnosis_is_always_in_the_highest_precision() -> None:
+    problem = make(CLASSES, 40, 33, 1, seed=9)
+    found = []
+    for tier in TIERS:
+        loss = fc.SampledSoftmaxLoss(fc.UniformSampler(CLASSES, seed=1), 64, precision=tier)
+        found.append(loss.diagnose(problem.weights, problem.biases, problem.labels, problem.inputs))
+    for other in found[1:]:
+        for got, want in zip(other, found[0], strict=True):
+            assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("name", ["sampled_softmax", "nce", "full_softmax", "full_sigmoid"])
+def test_functions_of_tensorflow_are_within_the_budget(name: str, tier: str) -> None:
+    problem = make(CLASSES, 40, 33, 60, num_true=2, seed=10)
+    call = getattr(fc.nn, f"{name}_loss_and_grad")
+
+    def of(p: Problem) -> dict[str, np.ndarray]:
+        arrays = p.weights, p.biases, p.labels, p.inputs
+        if name.startswith("full"):
+            return flat(*call(*arrays, 2, upstream=p.upstream))
+        return flat(*call(*arrays, 60, CLASSES, 2, p.values, upstream=p.upstream))
+
+    truth = of(
+        problem._replace(**{name: getattr(problem, name).astype(float) for name in ("weights", "biases", "inputs")})
+    )
+    with fc.matmul_precision(tier):
+        got = of(problem)
+    for key, value in got.items():
+        assert np.linalg.norm(value - truth[key]) < BUDGETS[tier] * np.linalg.norm(truth[key]), key
