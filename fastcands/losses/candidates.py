@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastcands.kernels.candidate_gradients import FEATURE_CHUNK, INPUT_PANELS
-from fastcands.kernels.candidate_job import CandidateJob
+from fastcands.kernels.candidate_job import CandidateJob, CandidateScratch
 from fastcands.kernels.candidate_step import candidate_step
 from fastcands.kernels.shapes import TILE_ROWS, panel_lanes, panels_for, whole_tiles
 from fastcands.losses.batch import Batch
 from fastcands.losses.workspace import carve
+from fastcands.stages import Placed
 from fastcands.threads import threads_for
 from fastcands.values import Gradients, SampledValues
 
@@ -62,11 +63,12 @@ def _input_piece(panels: int, depth: int, threads: int) -> tuple[int, int]:
 def _scratch(
     dtype: np.dtype[Any], examples: int, num_true: int, candidates: int, width: int, keep: bool, threads: int
 ) -> Iterator[tuple[tuple[int, ...], DTypeLike]]:
-    """Yield shape and dtype of the job's scratch arrays, in its order."""
+    """Yield shape and dtype of the scratch arrays, in their order."""
     labels, padded, depth = examples * num_true, whole_tiles(candidates), whole_tiles(width)
     lanes, block = panel_lanes(dtype), _block_rows(candidates)
     panels, blocks = panels_for(examples, dtype), -(-candidates // block)
     slots = blocks if keep else threads
+    yield (5,), np.int64  # counters
     yield (4,), np.int64  # sizes
     yield (candidates,), np.int64  # classes
     yield (candidates,), np.int64  # addresses
@@ -85,6 +87,7 @@ def _scratch(
     yield (panels, depth, lanes), dtype  # by_example
     yield (panels_for(width, dtype) if keep else 0, panels * lanes, lanes), dtype  # by_feature
     yield (labels, depth), dtype  # label_weights
+    yield (examples,), dtype  # log_normalizer
     yield (panels * lanes,), dtype  # shifts
     yield (panels * lanes,), dtype  # lane_upstream
     yield (slots, block, _row_stride(depth, dtype)), dtype  # rows
@@ -115,7 +118,9 @@ class CandidateStep:
     Attributes
     ----------
     job : CandidateJob
-        Its scratch holds until the next step of this thread.
+        Of this call alone.
+    scratch : CandidateScratch
+        Holds until the next step of this thread.
     """
 
     def __init__(
@@ -135,44 +140,47 @@ class CandidateStep:
         self.batch, keep = batch, upstream is not None
         self.threads = threads_for(examples * candidates * width)
         shapes = dtype, examples, num_true, candidates, width, keep, self.threads
-        *plan_and_tiles, sums, true_logits, true_gradient = carve(shapes, lambda: _scratch(*shapes))
         piece = _input_piece(panels_for(examples, dtype), batch.depth, self.threads)
+        placed = carve(
+            shapes, lambda: _scratch(*shapes), lambda arrays: Placed(CandidateScratch._make((*arrays, piece)))
+        )
+        self.scratch: CandidateScratch = placed.fields
+        self.scratch.counters.fill(0)
+        self.scratch.log_normalizer[:] = log_normalizer
         most = candidates + examples * num_true if keep else 0
-        shift = np.empty(examples, dtype)
-        shift[:] = log_normalizer
+        self._placed = placed
         self.job = CandidateJob._make((
             batch.weights.place, batch.bias_place, batch.inputs, batch.labels,
             _NONE_ABSENT if batch.present is None else batch.present,
             values.true_expected_count, values.sampled_candidates, values.sampled_expected_count,
-            np.ones(examples, dtype) if upstream is None else upstream, shift, batch.temperature,
-            logistic, subtract_log_q, remove_hits, merge, keep,
-            *plan_and_tiles, piece, sums, np.zeros(5, np.int64),
-            true_logits, np.empty(examples, dtype), true_gradient, np.empty((examples if keep else 0, width), dtype),
+            np.ones(examples, dtype) if upstream is None else upstream, batch.temperature,
+            logistic, subtract_log_q, remove_hits, merge, keep, placed.address,
+            np.empty(examples, dtype), np.empty((examples if keep else 0, width), dtype),
             np.empty(candidates + examples * num_true, np.int64), np.empty((most + 1, width), dtype),
             np.empty(most + 1, dtype),
         ))  # fmt: skip
 
     def run(self, stages: tuple[int, int]) -> None:
         """Run some of the stages of `kernels.candidate_step`."""
-        candidate_step(self.job, self.threads, *stages)
+        candidate_step(self.job, self._placed, self.threads, *stages)
 
     def gradients(self, spread: Spread | None = None) -> Gradients:
         """Return the gradients, all stages done.
 
         `spread` is what the gradient of every candidate's logit is less, in each row.
         """
-        job, batch = self.job, self.batch
-        columns, _, results, further = job.sizes.tolist()
+        job, scratch, batch = self.job, self.scratch, self.batch
+        columns, _, results, further = scratch.sizes.tolist()
         ids, d_inputs = job.ids[:results], job.d_inputs
         weight_rows, bias_rows = job.weight_rows[:results], job.bias_rows[:results]
         if further:
-            of_row = job.class_rows[:columns]
-            first = np.searchsorted(ids, job.classes[:columns][of_row > results])
+            of_row = scratch.class_rows[:columns]
+            first = np.searchsorted(ids, scratch.classes[:columns][of_row > results])
             np.add.at(weight_rows, first, job.weight_rows[results + 1 : results + 1 + further])
             np.add.at(bias_rows, first, job.bias_rows[results + 1 : results + 1 + further])
         if spread is not None:
             d_inputs -= spread.shares[:, None] * spread.row_sum
-            rows, copies = job.class_rows[:columns], job.copies[:columns]
+            rows, copies = scratch.class_rows[:columns], scratch.copies[:columns]
             weight_rows[rows] -= copies[:, None] * (spread.shares @ batch.inputs)
             bias_rows[rows] -= copies * spread.shares.sum()
         return batch.gradients(ids, d_inputs, weight_rows, bias_rows)
