@@ -13,6 +13,7 @@ from fastcands.losses import (
     SoftmaxLoss,
 )
 from fastcands.optimizers import SGD, Adagrad, LazyAdam, Momentum, RowwiseAdagrad
+from fastcands.precision import get_matmul_precision, matmul_precision, set_matmul_precision
 from fastcands.precompile import warmup
 from fastcands.samplers import (
     AllCandidatesSampler,
@@ -53,11 +54,14 @@ __all__ = [
     "StepResult",
     "TopK",
     "UniformSampler",
+    "get_matmul_precision",
     "get_num_threads",
+    "matmul_precision",
     "metrics",
     "nn",
     "num_threads",
     "schedules",
+    "set_matmul_precision",
     "set_num_threads",
     "shard_bounds",
     "show_config",

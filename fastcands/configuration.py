@@ -11,6 +11,8 @@ import numba
 import numpy as np
 
 from fastcands.jit import cache_directories
+from fastcands.precision import get_matmul_precision, resolve
+from fastcands.simd.matrix_target import unusable
 from fastcands.simd.target import ROWS, VECTOR_BYTES
 from fastcands.threads import get_num_threads, threading_layer
 from fastcands.version import __version__
@@ -33,6 +35,14 @@ def _processor() -> dict[str, Any]:
     }
 
 
+def _precision() -> dict[str, Any]:
+    return {
+        "setting": get_matmul_precision(),
+        "computed as": resolve(None, np.dtype(np.float32)),
+        "matrix tiles": unusable() or "usable",
+    }
+
+
 def _cache() -> dict[str, Any]:
     directories = [path for path in cache_directories() if path.is_dir()]
     files = [file for path in directories for file in path.iterdir() if file.suffix in (".nbi", ".nbc")]
@@ -44,7 +54,7 @@ def _cache() -> dict[str, Any]:
 
 
 def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, dict[str, Any]] | None:
-    """Print, or return, the versions, the processor, the threads and the compiled kernels in use.
+    """Print, or return, the versions, the processor, the threads, the precision and the compiled kernels in use.
 
     Parameters
     ----------
@@ -54,8 +64,8 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, dict[s
     Returns
     -------
     dict or None
-        With ``mode='dicts'`` the sections ``versions``, ``processor``, ``threads`` and ``kernel cache``; each a
-        dictionary of text, numbers and lists, as JSON can hold.
+        With ``mode='dicts'`` the sections ``versions``, ``processor``, ``threads``, ``matmul precision`` and
+        ``kernel cache``; each a dictionary of text, numbers and lists, as JSON can hold.
 
     Raises
     ------
@@ -66,12 +76,15 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, dict[s
     -----
     Numba chooses the threading layer when the first parallel kernel runs; before that it is ``"not started"``.
 
+    ``matmul precision`` has the ``setting``; what products of float32 are computed as under it, ``computed as``; and
+    under ``matrix tiles`` the word ``"usable"``, or why they are not.
+
     Examples
     --------
     >>> import fastcands as fc
     >>> config = fc.show_config(mode="dicts")
     >>> sorted(config)
-    ['kernel cache', 'processor', 'threads', 'versions']
+    ['kernel cache', 'matmul precision', 'processor', 'threads', 'versions']
     >>> config["threads"]["threads"] == fc.get_num_threads()
     True
     """
@@ -87,6 +100,7 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, dict[s
         },
         "processor": _processor(),
         "threads": {"threads": get_num_threads(), "layer": threading_layer()},
+        "matmul precision": _precision(),
         "kernel cache": _cache(),
     }
     if mode == "dicts":

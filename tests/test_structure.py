@@ -27,6 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "threads": set(),
     "jit": {"threads"},
     "simd": {"jit"},
+    "precision": {"simd"},
     "stages": {"jit"},
     "kernels": {"stages", "simd", "jit"},
     "validation": set(),
@@ -35,16 +36,16 @@ ROOMS: dict[str, set[str]] = {
     "hits": {"kernels", "threads", "values"},
     "distributions": {"kernels", "threads", "validation", "validation_sampling"},
     "samplers": {"distributions", "kernels", "threads", "validation", "validation_sampling", "values"},
-    "losses": {"kernels", "stages", "threads", "validation", "values"},
+    "losses": {"kernels", "precision", "stages", "threads", "validation", "values"},
     "schedules": {"validation"},
     "optimizers": {"schedules", "kernels", "threads", "validation", "values"},
     "table": {"losses", "optimizers", "kernels", "threads", "validation", "values"},
     "nn": {"losses", "samplers", "hits", "kernels", "threads", "validation", "validation_sampling", "values"},
     "reference": set(),
     "version": set(),
-    "configuration": {"jit", "simd", "threads", "version"},
-    "precompile": {"samplers", "losses", "hits", "optimizers", "table", "values"},
-    "fastcands": {"version", "configuration", "precompile", "metrics", "schedules"}
+    "configuration": {"jit", "simd", "precision", "threads", "version"},
+    "precompile": {"precision", "samplers", "losses", "hits", "optimizers", "table", "values"},
+    "fastcands": {"version", "configuration", "precision", "precompile", "metrics", "schedules"}
     | {"nn", "table", "optimizers", "losses", "samplers", "values", "threads"},
     "metrics": {"validation"},
     "data": {"kernels", "validation"},
@@ -61,7 +62,7 @@ OUTSIDE: dict[str, set[str]] = {
     "configuration": {"numba", "llvmlite"},
     "simd": {"numba", "llvmlite"},
     "table": {"ml_dtypes"},
-    "cli": {"typer", "click", "rich", "matplotlib", "threadpoolctl"},
+    "cli": {"typer", "click", "rich", "matplotlib", "threadpoolctl", "ml_dtypes"},
 }
 
 COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "cfunc", "CFunc", "generated_jit", "stencil"}

@@ -15,6 +15,7 @@ from fastcands.kernels.packing import pack_inputs
 from fastcands.kernels.shapes import panel_lanes, panels_for, whole_tiles
 from fastcands.losses.class_rows import Shards, as_biases, as_inputs, as_weights
 from fastcands.losses.workspace import scratch
+from fastcands.precision import Precision, resolve
 from fastcands.threads import get_num_threads
 from fastcands.validation import as_labels
 from fastcands.values import Gradients
@@ -63,6 +64,9 @@ class Batch(NamedTuple):
     present: NDArray[np.bool_] | None = None
     """Which labels are classes, (B, T); None when all are."""
     temperature: float = 1.0
+    precision: Precision = "highest"
+    """The tier that matrix products are computed in: not 'highest' only where the arithmetic is float32 and matrix
+    tiles are usable."""
 
     @classmethod
     def of(
@@ -76,10 +80,11 @@ class Batch(NamedTuple):
         strategy: str = "mod",
         temperature: float = 1.0,
         ignore_index: int | None = None,
+        precision: str | None = None,
     ) -> Batch:
         """Check the arguments; float64 arithmetic when any of them is float64, else float32.
 
-        Logits are divided by the temperature by dividing inputs and biases.
+        Logits are divided by the temperature by dividing inputs and biases. No `precision` is the setting's.
         """
         table = as_weights(weights, strategy)
         bias = as_biases(biases, strategy, table.total)
@@ -98,7 +103,8 @@ class Batch(NamedTuple):
         elif not array.flags.writeable:  # as for labels
             array = array.copy()
         depth = whole_tiles(given.shape[1])
-        return cls(table, bias, ids, array, given.dtype, depth, present, float(temperature))
+        tier = resolve(precision, dtype)
+        return cls(table, bias, ids, array, given.dtype, depth, present, float(temperature), tier)
 
     @property
     def targets(self) -> NDArray[np.float64]:

@@ -61,6 +61,8 @@ class LogisticLoss(ExactLoss):
         What the logits z are divided by.
     ignore_index : int, optional
         A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+    precision : {'highest', 'high', 'medium'}, optional
+        How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
 
     Raises
     ------

@@ -63,7 +63,8 @@ class SoftmaxLoss(ExactLoss):
         What the logits z are divided by.
     ignore_index : int, optional
         A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
-
+    precision : {'highest', 'high', 'medium'}, optional
+        How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
     label_smoothing : float, default 0.0
         Share of a row's target, in [0, 1), that goes to all V classes alike.
 

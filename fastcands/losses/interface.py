@@ -16,6 +16,7 @@ from fastcands.losses.batch import Batch, as_upstream
 from fastcands.losses.in_batch import Frequencies, add_batch_classes
 from fastcands.losses.options import as_flag, as_ignore_index, as_temperature
 from fastcands.losses.sampled_values import as_sampled_values
+from fastcands.precision import as_precision
 from fastcands.validation import as_size
 from fastcands.values import Gradients, SampledValues
 
@@ -44,17 +45,28 @@ class ExactLoss(ABC):
 
     temperature: float = field(default=1.0, kw_only=True)
     ignore_index: int | None = field(default=None, kw_only=True)
+    precision: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         as_temperature(self.temperature)
         as_ignore_index(self.ignore_index)
+        if self.precision is not None:
+            as_precision(self.precision)
 
     @abstractmethod
     def _evaluate(self, batch: Batch, upstream: NDArray[Any] | None) -> Result:
         """Return the loss of each row and, when `upstream` is given, the gradients."""
 
     def _batch(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> Batch:
-        return Batch.of(weights, biases, labels, inputs, temperature=self.temperature, ignore_index=self.ignore_index)
+        return Batch.of(
+            weights,
+            biases,
+            labels,
+            inputs,
+            temperature=self.temperature,
+            ignore_index=self.ignore_index,
+            precision=self.precision,
+        )
 
     def value(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> NDArray[Any]:
         """Return the loss of each row.
@@ -147,6 +159,7 @@ class SampledLoss(ABC):
     in_batch: Frequencies | None = field(default=None, kw_only=True)
     temperature: float = field(default=1.0, kw_only=True)
     ignore_index: int | None = field(default=None, kw_only=True)
+    precision: str | None = field(default=None, kw_only=True)
 
     _divides_logits: ClassVar[bool] = True
     """Whether the temperature is that of the logits."""
@@ -164,6 +177,8 @@ class SampledLoss(ABC):
             )
         as_temperature(self.temperature)
         as_ignore_index(self.ignore_index)
+        if self.precision is not None:
+            as_precision(self.precision)
 
     @abstractmethod
     def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:
@@ -177,6 +192,7 @@ class SampledLoss(ABC):
             inputs,
             temperature=self.temperature if self._divides_logits else 1.0,
             ignore_index=self.ignore_index,
+            precision=self.precision,
         )
 
     def _candidates(self, batch: Batch, given: Any) -> tuple[Batch, SampledValues]:

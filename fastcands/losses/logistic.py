@@ -71,6 +71,8 @@ class NCELoss(SampledLoss):
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional
         A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+    precision : {'highest', 'high', 'medium'}, optional
+        How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
     log_normalizer : float or array of shape (B,), default 0.0
         c, the logarithm of the normaliser that the model's scores are meant to have.
 
@@ -136,6 +138,8 @@ class SampledLogisticLoss(SampledLoss):
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional
         A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+    precision : {'highest', 'high', 'medium'}, optional
+        How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
 
     Raises
     ------
@@ -185,6 +189,8 @@ class NegativeSamplingLoss(SampledLoss):
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional
         A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+    precision : {'highest', 'high', 'medium'}, optional
+        How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
 
     Raises
     ------

@@ -154,6 +154,9 @@ class RankSampledSoftmaxLoss(SampledLoss):
         What the scores are divided by; the loss's own logits are not.
     ignore_index : int, optional
         A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+    precision : {'highest', 'high', 'medium'}, optional
+        How precisely float32 matrices are multiplied in the loss, see `set_matmul_precision`; the setting by default.
+        The scores are always 'highest'.
     remove_accidental_hits : bool, default True
         Whether candidates that are true classes of a row are left out there.
     exclude_hits : bool, default False

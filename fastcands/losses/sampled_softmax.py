@@ -146,6 +146,8 @@ class SampledSoftmaxLoss(SampledLoss):
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional
         A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+    precision : {'highest', 'high', 'medium'}, optional
+        How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
     remove_accidental_hits : bool, default True
         Whether candidates that are true classes of a row are left out there.
     label_smoothing : float, default 0.0
@@ -217,7 +219,7 @@ class SampledSoftmaxLoss(SampledLoss):
         Returns
         -------
         Diagnostics
-            Without label smoothing: it changes the target, not the logits.
+            Without label smoothing: it changes the target, not the logits. Always in the highest precision.
 
         Raises
         ------
