@@ -12,8 +12,8 @@ left operand, k runs along the lines; as the right one, neighbours in k share a 
 Seen as 16 x 16 words, a left tile of M is the transpose of a right tile of M transposed, so four packers are two and a
 transposition in registers.
 
-Split, a block is followed by a second one with what rounding lost, rounded too: x = high + low within 2^-18. Where
-`high` is infinite or NaN `low` is zero, so that their sum is what x was.
+Rounded, a number is within 2^-8 of itself. Split, a block is followed by a second one with what rounding lost, rounded
+too: high + low is within 2^-16. Where `high` is infinite or NaN `low` is zero, so that their sum is that.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ tile to a third. Four tiles hold sums of 32 x 32 numbers, two a pair of left, tw
 
 A panel is a row of blocks as `bfloat16` packs them, one after the other along k. Where factors are split in a high and
 a low part a step is high x high + high x low + low x high, which changes one side at a time: 8 loads for 12 products.
-What low x low would add is below what rounding the low parts lost.
+What low x low would add is below what rounding the low parts lost. An infinite factor gives NaN then, as infinity meets
+low parts of both signs; unsplit it gives what float32 does.
 
 Sums begin at zero, or at what is in memory, and go along k in one chain: how k is cut into calls changes no bit.
 The instruction takes denormal numbers as zero. Panels and sums must be aligned to a cache line: a tile that crosses
