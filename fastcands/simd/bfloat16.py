@@ -25,8 +25,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 __all__ = [
-    "BLOCK_BYTES", "SIDE", "emit_left", "emit_low", "emit_right", "emit_rounded", "pack_left", "pack_left_transposed",
-    "pack_right", "pack_right_transposed",
+    "BLOCK_BYTES", "LINE", "SIDE", "TILE_BYTES", "emit_left", "emit_low", "emit_right", "emit_rounded", "load_floats",
+    "pack_left", "pack_left_transposed", "pack_right", "pack_right_transposed", "pointer",
 ]  # fmt: skip
 
 SIDE = 32
