@@ -20,7 +20,7 @@ from fastcands.simd.product import add_column_product, tile_product
 from fastcands.simd.target import ROWS
 from fastcands.simd.vector import address, fetch_add
 
-__all__ = ["FEATURE_CHUNK", "INPUT_PANELS", "add_label_rows", "input_gradients", "weight_gradients"]
+__all__ = ["FEATURE_CHUNK", "INPUT_PANELS", "add_label_rows", "add_share", "input_gradients", "weight_gradients"]
 
 INPUT_PANELS, FEATURE_CHUNK = 8, 256
 """Panels and features of one piece of work on the gradient of the inputs, at most."""
@@ -131,7 +131,7 @@ def input_gradients(worker: int, num_threads: int, job: Any) -> None:
                     for t in range(num_true):
                         total += true_gradient[i, t] * label_weights[i * num_true + t, first_feature + d]
                     d_inputs[i, first_feature + d] = total
-    _add_share(
+    add_share(
         worker, num_threads, job.label_order, job.label_starts, job.label_rows[: job.sizes[1]], true_gradient,
         job.inputs, job.weight_rows, job.bias_rows,
     )  # fmt: skip
@@ -139,11 +139,18 @@ def input_gradients(worker: int, num_threads: int, job: Any) -> None:
 
 
 @kernel
-def _add_share(
+def add_share(
     worker: int, num_threads: int, order: Any, starts: Any, label_rows: Any, true_gradient: Any, inputs: Any,
     weight_rows: Any, bias_rows: Any,
 ) -> None:  # fmt: skip
-    """Add one worker's share of `add_label_rows`."""
+    """Add one worker's share of `add_label_rows`.
+
+    IN
+        worker, num_threads : who of how many
+        order, starts, label_rows, true_gradient, inputs : as there
+    IN, OUT
+        weight_rows, bias_rows : as there
+    """
     groups = label_rows.shape[0]
     num_true = true_gradient.shape[1]
     width = inputs.shape[1]
@@ -183,6 +190,6 @@ def add_label_rows(
         bias_rows : (R,)
     """
     for index in prange(num_threads):
-        _add_share(
+        add_share(
             np.int64(index), num_threads, order, starts, label_rows, true_gradient, inputs, weight_rows, bias_rows
         )

@@ -12,13 +12,16 @@ from numpy.typing import DTypeLike, NDArray
 from fastcands.kernels.candidate_gradients import FEATURE_CHUNK, INPUT_PANELS
 from fastcands.kernels.candidate_job import CandidateJob
 from fastcands.kernels.candidate_step import candidate_step
+from fastcands.kernels.matrix_scratch import MatrixScratch
+from fastcands.kernels.matrix_step import STAGES, matrix_step
 from fastcands.kernels.shapes import TILE_ROWS, panel_lanes, panels_for, whole_tiles
 from fastcands.losses.batch import Batch
+from fastcands.losses.matrix_candidates import matrix_piece, matrix_scratch
 from fastcands.losses.workspace import carve
 from fastcands.threads import threads_for
 from fastcands.values import Gradients, SampledValues
 
-__all__ = ["CandidateStep", "Spread"]
+__all__ = ["CandidateStep", "MatrixStep", "Spread", "sampled_step"]
 
 _NONE_ABSENT = np.zeros((0, 0), bool)
 _DIGITS = 2048
@@ -176,3 +179,46 @@ class CandidateStep:
             weight_rows[rows] -= copies[:, None] * (spread.shares @ batch.inputs)
             bias_rows[rows] -= copies * spread.shares.sum()
         return batch.gradients(ids, d_inputs, weight_rows, bias_rows)
+
+
+_CALL = [name for name in CandidateJob._fields if name not in MatrixScratch._fields and name not in ("by_feature", "tiles")]
+MatrixJob = NamedTuple("MatrixJob", [(name, Any) for name in [*_CALL, *MatrixScratch._fields]])
+
+
+class MatrixStep(CandidateStep):
+    """One call of a sampled loss on matrix tiles; parameters and attributes as `CandidateStep` has them."""
+
+    def __init__(
+        self, batch: Batch, values: SampledValues, *, logistic: bool, subtract_log_q: bool, remove_hits: bool,
+        merge: bool, log_normalizer: NDArray[Any] | float = 0.0, upstream: NDArray[Any] | None,
+    ) -> None:
+        dtype, (examples, num_true) = batch.inputs.dtype, batch.labels.shape
+        candidates, width = len(values.sampled_candidates), batch.inputs.shape[1]
+        self.batch, keep, split = batch, upstream is not None, batch.precision == "high"
+        self.threads = threads_for(examples * candidates * width)
+        shapes = examples, num_true, candidates, width, keep, split, self.threads
+        arrays = carve(("matrix", *shapes), lambda: matrix_scratch(*shapes))
+        piece = matrix_piece(-(-examples // 32), -(-width // 32), self.threads)
+        scratch = MatrixScratch(*arrays, int(split), piece)
+        scratch.counters.fill(0)
+        scratch.log_normalizer[:] = log_normalizer
+        most = candidates + examples * num_true if keep else 0
+        call = dict(
+            weights=batch.weights.place, biases=batch.bias_place, inputs=batch.inputs, labels=batch.labels,
+            present=_NONE_ABSENT if batch.present is None else batch.present,
+            true_counts=values.true_expected_count, sampled=values.sampled_candidates,
+            sampled_counts=values.sampled_expected_count,
+            upstream=np.ones(examples, dtype) if upstream is None else upstream, temperature=batch.temperature,
+            logistic=logistic, subtract_log_q=subtract_log_q, remove_hits=remove_hits, merge=merge, keep=keep,
+            loss=np.empty(examples, dtype), d_inputs=np.empty((examples if keep else 0, width), dtype),
+            ids=np.empty(candidates + examples * num_true, np.int64), weight_rows=np.empty((most + 1, width), dtype),
+            bias_rows=np.empty(most + 1, dtype),
+        )
+        self.job = MatrixJob(**call, **scratch._asdict())
+
+    def run(self, stages):
+        matrix_step(self.job, self.threads, STAGES[stages[0]], STAGES[stages[1]])
+
+
+def sampled_step(batch: Batch, values: SampledValues, **options: Any) -> CandidateStep:
+    return (CandidateStep if batch.precision == "highest" else MatrixStep)(batch, values, **options)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastcands.kernels.candidate_step import FORWARD, GRADIENTS, JOIN
 from fastcands.kernels.shapes import LOWEST
 from fastcands.losses.batch import Batch, no_gradients
-from fastcands.losses.candidates import CandidateStep
+from fastcands.losses.candidates import CandidateStep, sampled_step
 from fastcands.losses.interface import Result, SampledLoss
 from fastcands.losses.options import as_flag, as_label_smoothing
 from fastcands.losses.per_example import per_example_loss
@@ -38,7 +38,7 @@ def sampled_softmax(
         return per_example_loss(
             batch, values, logistic=False, subtract_log_q=True, remove_hits=remove_accidental_hits, upstream=upstream
         )
-    step = CandidateStep(
+    step = sampled_step(
         batch, values, logistic=False, subtract_log_q=True, remove_hits=remove_accidental_hits, merge=True,
         upstream=upstream,
     )  # fmt: skip

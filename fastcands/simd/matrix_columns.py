@@ -4,8 +4,8 @@ A block lies in the first-level cache, rows are classes and columns examples, as
 added to the logits before the product adds to it, so that the product leaves what the exponential takes. Exponentials
 are of base 2: whoever packs the factors multiplies one side by log2(e).
 
-Processors with matrix tiles have instructions for the parts of an exponential: x less its floor, and p 2^floor(x), which
-is 0 or infinite where it must be. A polynomial of degree 5 is within 1.5e-7 of 2^x on [0, 1).
+Processors with matrix tiles have instructions for the parts of an exponential: x less its floor, and p 2^floor(x),
+which is 0 or infinite where it must be. A polynomial of degree 5 is within 1.5e-7 of 2^x on [0, 1).
 """
 
 from __future__ import annotations
@@ -102,9 +102,9 @@ def exp2_block(typingctx: Any, block: Any, split: Any, peaks: Any, totals: Any, 
         is_split = builder.icmp_signed("!=", split, ir.Constant(_INT64, 0))
         with cgutils.for_range(builder, ir.Constant(_INT64, SIDE // 2)) as loop:
             pair = lanes.at(block, _offset(lanes, loop.index, 2 * _ROW))
-            rows = []
+            rows: list[list[Any]] = []
             for r in range(2):
-                row = []
+                row: list[Any] = []
                 for j, offset in enumerate(halves):
                     x = lanes.load(lanes.at(pair, r * _ROW + offset))
                     builder.store(lanes.maximum(x, builder.load(highest[j])), highest[j])
@@ -113,16 +113,16 @@ def exp2_block(typingctx: Any, block: Any, split: Any, peaks: Any, totals: Any, 
                     row.append(power)
                 rows.append(row)
             line = builder.mul(loop.index, ir.Constant(_INT64, 2))
-            rounded = [emit_rounded(builder, *row) for row in rows]
+            rounded = [emit_rounded(builder, row[0], row[1]) for row in rows]
             for r in range(2):
                 emit_left(builder, rounded[r], left, builder.add(line, ir.Constant(_INT64, r)))
-            emit_right(builder, *rounded, right, loop.index)
+            emit_right(builder, rounded[0], rounded[1], right, loop.index)
             with builder.if_then(is_split):
-                low = [emit_low(builder, *row, high) for row, high in zip(rows, rounded, strict=True)]
+                low = [emit_low(builder, row[0], row[1], high) for row, high in zip(rows, rounded, strict=True)]
                 for r in range(2):
                     below = lanes.at(left, BLOCK_BYTES)
                     emit_left(builder, low[r], below, builder.add(line, ir.Constant(_INT64, r)))
-                emit_right(builder, *low, lanes.at(right, BLOCK_BYTES), loop.index)
+                emit_right(builder, low[0], low[1], lanes.at(right, BLOCK_BYTES), loop.index)
         for j, offset in enumerate(halves):
             lanes.store(builder.load(highest[j]), lanes.at(peaks, offset))
             lanes.store(builder.load(sums[j]), lanes.at(totals, offset))
