@@ -9,7 +9,7 @@ import numpy as np
 
 from fastcands.jit import kernel
 from fastcands.kernels.candidate_losses import join_logistic, join_softmax, target_of
-from fastcands.kernels.matrix_prepare import LOG2_E, pack_scaled_inputs
+from fastcands.kernels.matrix_prepare import pack_scaled_inputs
 from fastcands.kernels.matrix_tiles import read_references
 from fastcands.simd.bfloat16 import SIDE
 from fastcands.simd.denormals import flush_denormals, restore_denormals
@@ -22,36 +22,27 @@ def _join_referred(job: Any, j: int, blocks: int, worker: int) -> None:
     """``loss = logsumexp(all logits) - sum(targets * true logits)`` of one panel, from exponentials with references."""
     totals, true_logits, references = job.totals, job.true_logits, job.lanes
     examples, num_true = true_logits.shape
-    exceeded = read_references(job, j, worker)
+    read_references(job, j, worker)
     for lane in range(min(SIDE, examples - j * SIDE)):
         i = j * SIDE + lane
-        reference = np.float64(references[worker, 2, lane]) / LOG2_E
-        # the reference is the highest true logit but for rounding; without that, a row without candidates has loss 0
-        high = reference if exceeded else -math.inf
-        for t in range(num_true):
-            logit = np.float64(true_logits[i, t])
-            if logit < math.inf:
-                high = max(high, logit)
-        high = high if high > -math.inf else reference
-        scale = math.exp(reference - high)
+        reference = np.float64(references[worker, 2, lane])
         total = 0.0
         for b in range(blocks):
             total += np.float64(totals[b, j, lane])
-        total *= scale
         mean = 0.0
         for t in range(num_true):
-            total += math.exp(np.float64(true_logits[i, t]) - high)
+            total += math.exp(np.float64(true_logits[i, t]) - reference)
             target = target_of(job.present, i, t, num_true)
             if target != 0:
-                mean += target * (np.float64(true_logits[i, t]) - high)
+                mean += target * (np.float64(true_logits[i, t]) - reference)
         normaliser = math.log(total)
         job.loss[i] = normaliser - mean
         upstream = np.float64(job.upstream[i])
         for t in range(num_true):
-            share = math.exp(np.float64(true_logits[i, t]) - high - normaliser)
+            share = math.exp(np.float64(true_logits[i, t]) - reference - normaliser)
             job.true_gradient[i, t] = upstream * (share - target_of(job.present, i, t, num_true))
         # without a class, and with candidates too far below 0 to count, there is nothing to share
-        job.factors[i] = 0.0 if total == 0 else upstream * scale / total
+        job.factors[i] = 0.0 if total == 0 else upstream / total
 
 
 def join_matrices(worker: int, num_threads: int, job: Any) -> None:

@@ -12,19 +12,7 @@ from fastcands.kernels.candidate_prepare import look_up_labels, plan
 from fastcands.simd.bfloat16 import SIDE, pack_right, pack_right_transposed
 from fastcands.simd.vector import address, fetch_add
 
-__all__ = ["LOG2_E", "copy_block", "pack_scaled_inputs", "prepare_matrices", "unit_of"]
-
-LOG2_E = 1 / math.log(2)
-
-
-@kernel
-def unit_of(job: Any) -> Any:
-    """Return what logits are multiplied by: log2(e) where exponentials are of base 2, else 1.
-
-    IN
-        job : CandidateJob
-    """
-    return np.float32(LOG2_E) if job.keep and not job.logistic else np.float32(1)
+__all__ = ["copy_block", "pack_scaled_inputs", "prepare_matrices"]
 
 
 @kernel
@@ -71,21 +59,18 @@ def pack_scaled_inputs(job: Any, j: int, worker: int) -> None:
 
 @kernel
 def _pack_inputs(job: Any, j: int, worker: int) -> None:
-    """Pack the inputs of a panel, in the unit of the logits, features along k."""
-    tile, out, unit = job.tile, job.input_columns, unit_of(job)
+    """Pack the inputs of a panel, features along k."""
+    tile, out = job.tile, job.input_columns
     panels, steps, words = out.shape
     for s in range(steps):
         copy_block(job.inputs, j * SIDE, s * SIDE, tile, worker)
-        for r in range(SIDE):
-            for c in range(SIDE):
-                tile[worker, r, c] *= unit
         where = address(tile, worker * SIDE * SIDE)
         pack_right_transposed(where, SIDE, job.split, address(out, (j * steps + s) * words))
 
 
 @kernel
 def _choose_references(job: Any, first: int, last: int) -> None:
-    """Take the highest true logit of each example, in base 2, as the reference of its exponentials; 0 without one."""
+    """Take the highest true logit of each example as the reference of its exponentials; 0 without one."""
     true_logits, shifts = job.true_logits, job.shifts
     for i in range(first, last):
         highest = -math.inf
@@ -93,7 +78,7 @@ def _choose_references(job: Any, first: int, last: int) -> None:
             logit = np.float64(true_logits[i, t])
             if logit < math.inf:
                 highest = max(highest, logit)
-        shifts[i] = highest * LOG2_E if highest > -math.inf else 0.0
+        shifts[i] = highest if highest > -math.inf else 0.0
 
 
 def prepare_matrices(worker: int, num_threads: int, job: Any) -> None:

@@ -23,7 +23,6 @@ class MatrixScratch(NamedTuple):
     classes: Any
     addresses: Any
     offsets: Any
-    """(S rounded up to 32,), times log2(e) where exponentials are of base 2."""
     copies: Any
     class_rows: Any
     label_columns: Any
@@ -38,7 +37,7 @@ class MatrixScratch(NamedTuple):
     label_weights: Any
     log_normalizer: Any
     shifts: Any
-    """(panels 32,), what is subtracted from a column's logits: `log_normalizer`, or a softmax's reference in base 2."""
+    """(panels 32,), what is subtracted from a column's logits: `log_normalizer`, or the reference of a softmax."""
     lane_upstream: Any
     true_logits: Any
     true_gradient: Any
@@ -59,7 +58,7 @@ class MatrixScratch(NamedTuple):
 
     # sums
     peaks: Any
-    """(blocks, panels, 32), maximum of each column of a tile, in the units of the logits less `shifts`."""
+    """(blocks, panels, 32), maximum of each column of a tile, less `shifts`."""
     totals: Any
     """(blocks, panels, 32), sum of each column."""
     exceeded: Any

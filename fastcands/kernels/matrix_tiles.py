@@ -17,26 +17,25 @@ import numpy as np
 from fastcands.jit import kernel
 from fastcands.kernels.candidate_tiles import leave_out, place_columns
 from fastcands.kernels.gather import gather_rows_of
-from fastcands.kernels.matrix_prepare import unit_of
 from fastcands.kernels.shapes import LOWEST
 from fastcands.simd.bfloat16 import SIDE, pack_left, pack_left_transposed, pack_right
 from fastcands.simd.columns import update_softmax_columns
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.logistic import logistic_columns
 from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
-from fastcands.simd.matrix_columns import exp2_block, fill_block
+from fastcands.simd.matrix_columns import exp_block, fill_block
 from fastcands.simd.vector import address, fetch_add
 
 __all__ = ["form_blocks", "form_exceeding_blocks", "read_references"]
 
-_ROOM = 40.0
-"""How far a logit may be above its reference, in base 2: sums of exponentials, and their inverse times any sensible
+_ROOM = 28.0
+"""How far a logit may be above its reference: sums of exponentials, and their inverse times any sensible
 weight of an example, stay far from the ends of float32."""
 
 
 @kernel
 def read_references(job: Any, j: int, worker: int) -> Any:
-    """Write the references of a panel's exponentials, in base 2; return whether they differ from `shifts`.
+    """Write the references of a panel's exponentials; return whether they differ from `shifts`.
 
     IN
         job : CandidateJob
@@ -139,7 +138,7 @@ def _form_panel(job: Any, b: int, j: int, worker: int, shifts: int, again: bool)
                 pack_left(where, SIDE, split, left)
                 pack_right(where, SIDE, split, right)
         elif job.keep:
-            exp2_block(where, split, peaks, address(job.totals, at), left, right)
+            exp_block(where, split, peaks, address(job.totals, at), left, right)
         else:
             update_softmax_columns(tile, where, SIDE, peaks, address(job.totals, at))
     if job.keep and not again and not job.logistic:
@@ -152,7 +151,7 @@ def _form_panel(job: Any, b: int, j: int, worker: int, shifts: int, again: bool)
 def _form(job: Any, worker: int, counter: Any, again: bool) -> None:
     """Form blocks of candidates, the next one from the counter, with all panels, or with those that exceeded."""
     groups, panels = job.candidate_rows.shape[1], job.input_columns.shape[0]
-    columns, block, unit = job.sizes[0], groups * SIDE, unit_of(job)
+    columns, block = job.sizes[0], groups * SIDE
     blocks = (columns + block - 1) // block
     mode = flush_denormals()
     configure_tiles()
@@ -163,8 +162,6 @@ def _form(job: Any, worker: int, counter: Any, again: bool) -> None:
         first = b * block
         last = min(columns, first + block)
         place_columns(job, first, last)
-        for c in range(first, last):
-            job.offsets[c] *= unit
         _pack_candidates(job, b, worker, first, last, job.keep and not again)
         for j in range(panels):
             if not again:

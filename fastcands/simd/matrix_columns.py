@@ -1,15 +1,16 @@
 """What happens to a 32 x 32 block of logits between two products of matrix tiles.
 
 A block lies in the first-level cache, rows are classes and columns examples, as in `columns`. It is filled with what is
-added to the logits before the product adds to it, so that the product leaves what the exponential takes. Exponentials
-are of base 2: whoever packs the factors multiplies one side by log2(e).
+added to the logits before the product adds to it, so that the product leaves what the exponential takes.
 
-Processors with matrix tiles have instructions for the parts of an exponential: x less its floor, and p 2^floor(x),
-which is 0 or infinite where it must be. A polynomial of degree 5 is within 1.5e-7 of 2^x on [0, 1).
+Processors with matrix tiles have instructions for the parts of 2^x: x less its floor, and p 2^floor(x), which is 0 or
+infinite where it must be. A polynomial of degree 5 is within 1.5e-7 of 2^x on [0, 1). x = z log2(e) is rounded once,
+which makes e^z as uncertain as rounding z does: this exponential is for sums of products, which are no better.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from llvmlite import ir
@@ -19,7 +20,7 @@ from numba.extending import intrinsic
 from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, SIDE, emit_left, emit_low, emit_right, emit_rounded
 from fastcands.simd.vector import Lanes
 
-__all__ = ["add_weighted_rows", "emit_exp2", "exp2_block", "fill_block"]
+__all__ = ["add_weighted_rows", "exp_block", "fill_block"]
 
 _INTP = types.intp
 _INT16, _INT32, _INT64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
@@ -43,8 +44,9 @@ def _masked(lanes: Lanes, name: str, *arguments: Any) -> Any:
     return lanes.builder.call(function, operands)
 
 
-def emit_exp2(lanes: Lanes, x: Any) -> Any:
-    """Emit 2^x of 16 float32, within 2.5 units in the last place; NaN for NaN."""
+def _emit_exp(lanes: Lanes, z: Any) -> Any:
+    """Emit e^z of 16 float32, to within (2.5 + |z|) units in the last place; NaN for NaN."""
+    x = lanes.builder.fmul(z, lanes.const(1 / math.log(2)))
     rest = _masked(lanes, "reduce", x, ir.Constant(_INT32, _TO_FLOOR))
     power = lanes.const(_POLYNOMIAL[-1])
     for coefficient in _POLYNOMIAL[-2::-1]:
@@ -81,8 +83,8 @@ def fill_block(typingctx: Any, offsets: Any, shifts: Any, block: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def exp2_block(typingctx: Any, block: Any, split: Any, peaks: Any, totals: Any, left: Any, right: Any) -> Any:
-    """``peaks = max(peaks, block.max(0)); totals += (2 ** block).sum(0)``; 2^block as a left and a right block.
+def exp_block(typingctx: Any, block: Any, split: Any, peaks: Any, totals: Any, left: Any, right: Any) -> Any:
+    """``peaks = max(peaks, block.max(0)); totals += exp(block).sum(0)``; exp(block) as a left and a right block.
 
     IN
         block : address of 32 x 32 float32, contiguous
@@ -108,7 +110,7 @@ def exp2_block(typingctx: Any, block: Any, split: Any, peaks: Any, totals: Any, 
                 for j, offset in enumerate(halves):
                     x = lanes.load(lanes.at(pair, r * _ROW + offset))
                     builder.store(lanes.maximum(x, builder.load(highest[j])), highest[j])
-                    power = emit_exp2(lanes, x)
+                    power = _emit_exp(lanes, x)
                     builder.store(builder.fadd(builder.load(sums[j]), power), sums[j])
                     row.append(power)
                 rows.append(row)
