@@ -1,8 +1,9 @@
 """Measure: ``python -m bench.run [NAMES…]``, or ``make bench BENCH_ARGS=…``.
 
 Every contender runs in one process of its own that lives as long as the run, and they take turns: in a round each is
-called once to warm up and then for the median of three calls, and every round begins with another one. A ratio is the
-median of the rounds' ratios. Results are appended to a file of JSON lines with all that is needed to judge them.
+called once to warm up and then for the median of three calls (of as many as 50 ms take, if they are short), and every
+round begins with another one. A ratio is the median of the rounds' ratios. Results are appended to a file of JSON lines
+with all that is needed to judge them.
 """
 
 from __future__ import annotations

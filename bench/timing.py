@@ -10,12 +10,12 @@ from typing import Any
 
 __all__ = ["median_seconds"]
 
-_ENOUGH = 0.005
-"""Seconds of calls after which a median is steady: short calls are repeated for so long."""
+_ENOUGH = 0.05
+"""Seconds of calls after which a median is that of a training loop: short calls are repeated for so long."""
 
 
 def median_seconds(call: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:
-    """Return the median time of three calls after one to warm up; of up to a hundred if they are short.
+    """Return the median time of three calls after one to warm up; of up to 300 if they are short.
 
     What a call gives back is freed within its time. Python's collector of cycles waits meanwhile, as in `timeit`.
     """
@@ -25,7 +25,7 @@ def median_seconds(call: Callable[[], Any], clock: Callable[[], float] = time.pe
     try:
         start = clock()
         call()
-        repeats = max(3, min(100, int(_ENOUGH / max(clock() - start, 1e-9))))
+        repeats = max(3, min(300, int(_ENOUGH / max(clock() - start, 1e-9))))
         times = []
         for _ in range(repeats):
             start = clock()

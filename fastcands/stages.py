@@ -6,12 +6,15 @@ times over, as Numba links a loop's body into its loop and its launcher. Here a 
 ``stage(worker, num_threads, job)``, compiled once and called by its address; the job is a named tuple of all arrays
 and numbers that the stages share. Stages get its place in memory: as a value, its hundreds of words would pass through
 every call. The one parallel loop that runs them is the same for all jobs.
+
+What is the same from call to call, the scratch, is a named tuple of its own that is laid down in memory once: taking 50
+arrays over from Python took 40 microseconds of every call. A stage reads the fields of both from the job.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -26,15 +29,27 @@ from numpy.typing import NDArray
 
 from fastcands.jit import callback, parallel_kernel, prange
 
-__all__ = ["StagedKernel"]
+__all__ = ["Placed", "StagedKernel"]
 
 
 class _JobPointer(types.CPointer):  # type: ignore[misc, name-defined]
-    """Numba's type of a job in memory: its fields are read one by one, where they are named."""
+    """Numba's type of a job in memory: its fields are read one by one, where they are named.
 
-    def __init__(self, job: Any) -> None:
+    The job's field ``scratch`` is the address of a tuple of the type `scratch`, whose fields are read as the job's own.
+    """
+
+    def __init__(self, job: Any, scratch: Any) -> None:
         super().__init__(job)
-        self.name = f"job {job}"
+        self.scratch = scratch
+        self.name = f"job {job} {scratch}"
+
+    @property
+    def key(self) -> Any:
+        return self.dtype, self.scratch
+
+    def owner(self, field: str) -> Any:
+        """Return the type of the tuple that has a field."""
+        return self.dtype if field in self.dtype.fields else self.scratch
 
 
 register_model(_JobPointer)(models.PointerModel)
@@ -45,15 +60,55 @@ class _Fields(AttributeTemplate):  # type: ignore[misc]
     key = _JobPointer
 
     def generic_resolve(self, pointer: Any, field: str) -> Any:
-        names = pointer.dtype.fields
-        return pointer.dtype[names.index(field)] if field in names else None
+        owner = pointer.owner(field)
+        return owner[owner.fields.index(field)] if field in owner.fields else None
 
 
 @lower_getattr_generic(_JobPointer)  # type: ignore[untyped-decorator]
 def _load_field(context: Any, builder: Any, pointer: Any, place: Any, field: str) -> Any:
-    position = pointer.dtype.fields.index(field)
-    value = builder.load(cgutils.gep_inbounds(builder, place, 0, position))
-    return context.data_model_manager[pointer.dtype[position]].from_data(builder, value)
+    def load(kind: Any, start: Any, name: str) -> Any:
+        position = kind.fields.index(name)
+        value = builder.load(cgutils.gep_inbounds(builder, start, 0, position))
+        return context.data_model_manager[kind[position]].from_data(builder, value)
+
+    owner = pointer.owner(field)
+    if owner is pointer.scratch:
+        data = context.data_model_manager[owner].get_data_type()
+        place = builder.inttoptr(load(pointer.dtype, place, "scratch"), data.as_pointer())
+    return load(owner, place, field)
+
+
+def _words(value: Any) -> list[int]:
+    """Return what Numba keeps of an array, an integer or a tuple of them, as words of memory."""
+    if isinstance(value, np.ndarray):
+        data = value.__array_interface__["data"][0]
+        return [0, 0, value.size, value.itemsize, data, *value.shape, *value.strides]  # no owner, no Python object
+    return [word for part in value for word in _words(part)] if isinstance(value, tuple) else [int(value)]
+
+
+class Placed:
+    """A named tuple of arrays, laid down in memory for the stages of many calls.
+
+    Parameters
+    ----------
+    fields : named tuple
+        Of arrays, integers and tuples of them.
+
+    Attributes
+    ----------
+    fields : named tuple
+        As given; its arrays live as long as this.
+    address : int
+        Where it lies.
+    fingerprint : bytes
+        Of the dtypes, layouts and flags of all its arrays.
+    """
+
+    def __init__(self, fields: NamedTuple) -> None:
+        self.fields: Any = fields
+        self.fingerprint: bytes = compute_fingerprint(fields)
+        self._memory = np.array(_words(fields), np.int64)
+        self.address: int = self._memory.__array_interface__["data"][0]
 
 
 Stage = Callable[[int, int, Any], None]
@@ -128,33 +183,36 @@ class StagedKernel:
 
     def __init__(self, *stages: Stage) -> None:
         self._stages = stages
-        self._callbacks: dict[bytes, list[Any]] = {}
-        self._addresses: dict[tuple[bytes, int, int], NDArray[np.int64]] = {}
+        self._callbacks: dict[tuple[bytes, bytes], list[Any]] = {}
+        self._addresses: dict[tuple[bytes, bytes, int, int], NDArray[np.int64]] = {}
 
-    def __call__(self, job: Any, num_threads: int, first: int = 0, last: int | None = None) -> None:
+    def __call__(self, job: Any, scratch: Placed, num_threads: int, first: int = 0, last: int | None = None) -> None:
         """Run the stages from `first` up to, not including, `last` (all that follow when it is None).
 
         Parameters
         ----------
         job : named tuple
-            Of arrays, numbers and tuples of them; each element that is a number is an int, float or bool.
+            Of arrays, numbers and tuples of them; each element that is a number is an int, float or bool. Its field
+            ``scratch`` is the address of `scratch`.
+        scratch : Placed
+            Has no field of the same name as the job.
         num_threads : int
             Workers of each stage.
         first, last : int
             Which stages.
         """
         last = len(self._stages) if last is None else last
-        kind = compute_fingerprint(
-            job
-        )  # dtypes, layouts and flags of all arrays: no stage sees another job than its own
-        addresses = self._addresses.get((kind, first, last))
+        # dtypes, layouts and flags of all arrays: no stage sees another job than its own
+        kind = compute_fingerprint(job), scratch.fingerprint
+        addresses = self._addresses.get((*kind, first, last))
         if addresses is None:
             callbacks = self._callbacks.get(kind)
             if callbacks is None:
-                signature = types.void(types.int64, types.int64, _JobPointer(typeof(job)))
+                pointer = _JobPointer(typeof(job), typeof(scratch.fields))
+                signature = types.void(types.int64, types.int64, pointer)
                 callbacks = self._callbacks[kind] = [callback(stage, signature) for stage in self._stages]
             addresses = np.array([each.address for each in callbacks[first:last]], np.int64)
-            self._addresses[kind, first, last] = addresses
+            self._addresses[*kind, first, last] = addresses
         if num_threads == 1:
             _run.dispatcher(addresses, 1, job)  # type: ignore[attr-defined]
         else:

@@ -9,7 +9,7 @@ import pytest
 from numba.core.caching import NullCache
 
 from fastcands import stages
-from fastcands.stages import StagedKernel
+from fastcands.stages import Placed, StagedKernel
 
 
 @pytest.fixture(autouse=True)
@@ -23,12 +23,17 @@ class Inner(NamedTuple):
     values: Any
 
 
+class Scratch(NamedTuple):
+    squares: Any
+    factors: tuple[int, int]
+
+
 class Job(NamedTuple):
     inner: Inner
-    squares: Any
     total: Any
     negate: bool
     power: int
+    scratch: int
 
 
 def square(worker: int, num_threads: int, job: Any) -> None:
@@ -42,14 +47,16 @@ def add(worker: int, num_threads: int, job: Any) -> None:
         total = 0.0
         for value in job.squares:
             total += value
+        total *= job.factors[0] * job.factors[1]
         job.total[0] += -total if job.negate else total
 
 
 chain = StagedKernel(square, add)
 
 
-def _job(values, negate=False):
-    return Job(Inner(2.0, values), np.zeros(len(values), values.dtype), np.zeros(1), negate, 2)
+def _case(values, negate=False):
+    scratch = Placed(Scratch(np.zeros(len(values), values.dtype), (3, 5)))
+    return Job(Inner(2.0, values), np.zeros(1), negate, 2, scratch.address), scratch
 
 
 @pytest.mark.parametrize("num_threads", [1, 2, 7])
@@ -57,19 +64,28 @@ def _job(values, negate=False):
 @pytest.mark.parametrize("negate", [False, True])
 def test_a_stage_sees_all_of_the_one_before(num_threads, n, negate):
     values = np.arange(n, dtype=np.float64)
-    job = _job(values, negate)
-    chain(job, num_threads)
-    assert job.total[0] == (-2 if negate else 2) * (values**2).sum()
+    job, scratch = _case(values, negate)
+    chain(job, scratch, num_threads)
+    assert job.total[0] == (-30 if negate else 30) * (values**2).sum()
 
 
 def test_some_of_the_stages():
-    job = _job(np.ones(5))
-    chain(job, 2, 0, 1)
-    assert job.squares.tolist() == [2] * 5
+    job, scratch = _case(np.ones(5))
+    chain(job, scratch, 2, 0, 1)
+    assert scratch.fields.squares.tolist() == [2] * 5
     assert job.total[0] == 0
-    job.squares[:] = 7
-    chain(job, 2, 1, 2)
-    assert job.total[0] == 35
+    scratch.fields.squares[:] = 7
+    chain(job, scratch, 2, 1, 2)
+    assert job.total[0] == 35 * 15
+
+
+def test_scratch_serves_many_calls():
+    first, scratch = _case(np.ones(4))
+    second = Job(Inner(1.0, np.full(4, 3.0)), np.zeros(1), True, 2, scratch.address)
+    for job in (first, second, first):
+        chain(job, scratch, 2)
+    assert first.total[0] == 2 * 15 * 8
+    assert second.total[0] == -15 * 36
 
 
 @pytest.mark.parametrize("change", ["dtype", "read-only", "strides"])
@@ -79,17 +95,26 @@ def test_another_type_of_job_gets_code_of_its_own(change):
         values.flags.writeable = False
     elif change == "strides":
         values = np.arange(12.0)[::2]
-    job = _job(values)
-    chain(job, 2)
-    assert job.total[0] == 2 * (values.astype(float) ** 2).sum()
+    job, scratch = _case(values)
+    chain(job, scratch, 2)
+    assert job.total[0] == 30 * (values.astype(float) ** 2).sum()
+
+
+@pytest.mark.parametrize("room", [np.zeros(6, np.float32), np.zeros(6, np.int64), np.zeros(12)[::2]])
+def test_another_type_of_scratch_gets_code_of_its_own(room):
+    scratch = Placed(Scratch(room, (2, 1)))
+    job = Job(Inner(1.0, np.arange(6.0)), np.zeros(1), False, 2, scratch.address)
+    chain(job, scratch, 2)
+    assert room.tolist() == [0, 1, 4, 9, 16, 25]
+    assert job.total[0] == 110
 
 
 def test_no_reference_is_lost_or_kept():
     values = np.ones(5)
-    job = _job(values)
-    chain(job, 2)
+    job, scratch = _case(values)
+    chain(job, scratch, 2)
     gc.collect()
-    before = sys.getrefcount(values), sys.getrefcount(job.squares)
+    before = sys.getrefcount(values), sys.getrefcount(scratch.fields.squares)
     for num_threads in (1, 2) * 50:
-        chain(job, num_threads)
-    assert (sys.getrefcount(values), sys.getrefcount(job.squares)) == before
+        chain(job, scratch, num_threads)
+    assert (sys.getrefcount(values), sys.getrefcount(scratch.fields.squares)) == before

@@ -36,7 +36,7 @@ ROOMS: dict[str, set[str]] = {
     "hits": {"kernels", "threads", "values"},
     "distributions": {"kernels", "threads", "validation", "validation_sampling"},
     "samplers": {"distributions", "kernels", "threads", "validation", "validation_sampling", "values"},
-    "losses": {"kernels", "precision", "threads", "validation", "values"},
+    "losses": {"kernels", "precision", "stages", "threads", "validation", "values"},
     "schedules": {"validation"},
     "optimizers": {"schedules", "kernels", "threads", "validation", "values"},
     "table": {"losses", "optimizers", "kernels", "threads", "validation", "values"},

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.observe import Kernel
+from fastcands.stages import Placed
 
 __all__ = ["LARGEST_COPY", "Replay", "argument_bytes"]
 
@@ -23,7 +24,9 @@ _CACHE_LINE = 64
 
 
 def _arrays(value: Any) -> list[NDArray[Any]]:
-    """Return all arrays in nested tuples."""
+    """Return all arrays in nested tuples, and in what a job leaves in place."""
+    if isinstance(value, Placed):
+        return _arrays(value.fields)
     if isinstance(value, tuple):
         return [array for part in value for array in _arrays(part)]
     return [value] if isinstance(value, np.ndarray) else []
@@ -65,6 +68,8 @@ class _Copies:
 
     def of(self, value: Any) -> Any:
         """Return nested tuples with their arrays replaced."""
+        if isinstance(value, Placed):
+            return Placed(self.of(value.fields))
         if isinstance(value, tuple):
             parts = [self.of(part) for part in value]
             return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
@@ -82,6 +87,12 @@ class _Copies:
         """Set all copies back."""
         for copy, pristine in self._pristine:
             copy[:] = pristine
+
+
+def _at_its_place(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return arguments with the address of the scratch in the job, if they are those of a stage."""
+    placed = [each for each in args if isinstance(each, Placed)]
+    return (args[0]._replace(scratch=placed[0].address), *args[1:]) if placed else args
 
 
 class Replay:
@@ -102,7 +113,7 @@ class Replay:
         self._run: Callable[..., Any] = kernel.run
         self._copies = _Copies()
         self._originals = args, keep
-        self._args = self._copies.of(args)
+        self._args = _at_its_place(self._copies.of(args))
 
     def restore(self) -> None:
         """Set the arguments back to what they were."""

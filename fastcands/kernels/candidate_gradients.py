@@ -17,10 +17,19 @@ from fastcands.jit import kernel, parallel_kernel, prange
 from fastcands.simd.columns import scale_columns
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.product import add_column_product, tile_product
-from fastcands.simd.target import ROWS
+from fastcands.simd.target import ROWS, VECTOR_BYTES
+from fastcands.simd.transpose import transpose_square
 from fastcands.simd.vector import address, fetch_add
 
-__all__ = ["FEATURE_CHUNK", "INPUT_PANELS", "add_label_rows", "add_share", "input_gradients", "weight_gradients"]
+__all__ = [
+    "FEATURE_CHUNK",
+    "INPUT_PANELS",
+    "add_label_rows",
+    "add_share",
+    "input_gradients",
+    "weight_gradients",
+    "write_columns",
+]
 
 INPUT_PANELS, FEATURE_CHUNK = 8, 256
 """Panels and features of one piece of work on the gradient of the inputs, at most."""
@@ -124,18 +133,43 @@ def input_gradients(worker: int, num_threads: int, job: Any) -> None:
                     )  # fmt: skip
         for j in range(here):
             start = (first_panel + j) * lanes
-            for lane in range(min(lanes, examples - start)):
-                i = start + lane
-                for d in range(min(features, width - first_feature)):
-                    total = sums[(j * chunk + d) * lanes + lane]
-                    for t in range(num_true):
-                        total += true_gradient[i, t] * label_weights[i * num_true + t, first_feature + d]
-                    d_inputs[i, first_feature + d] = total
+            last, end = min(examples, start + lanes), min(first_feature + features, width)
+            write_columns(sums, j * chunk, d_inputs, start, last, first_feature, end)
+            for i in range(start, last):
+                for t in range(num_true):
+                    share = true_gradient[i, t]
+                    for d in range(first_feature, end):
+                        d_inputs[i, d] += share * label_weights[i * num_true + t, d]
     add_share(
         worker, num_threads, job.label_order, job.label_starts, job.label_rows[: job.sizes[1]], true_gradient,
         job.inputs, job.weight_rows, job.bias_rows,
     )  # fmt: skip
     restore_denormals(mode)
+
+
+@kernel
+def write_columns(sums: Any, at: int, out: Any, first: int, last: int, begin: int, end: int) -> None:
+    """``out[first:last, begin:end] = the columns of a panel of sums``.
+
+    IN
+        sums : (rows * PANEL,), of which rows `at` to at + end - begin
+        at : row
+        first, last : rows of the result, at most PANEL
+        begin, end : columns of the result
+    OUT
+        out : (B, D), C-contiguous
+    """
+    side = VECTOR_BYTES // sums.itemsize
+    lanes, width = 2 * side, out.shape[1]
+    whole_rows, whole_columns = (last - first) // side * side, (end - begin) // side * side
+    for i in range(0, whole_rows, side):
+        for d in range(0, whole_columns, side):
+            transpose_square(
+                sums, address(sums, (at + d) * lanes + i), lanes, address(out, (first + i) * width + begin + d), width
+            )
+    for i in range(last - first):
+        for d in range(whole_columns if i < whole_rows else 0, end - begin):
+            out[first + i, begin + d] = sums[(at + d) * lanes + i]
 
 
 @kernel

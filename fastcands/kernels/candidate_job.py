@@ -6,43 +6,14 @@ from typing import Any, NamedTuple
 
 from fastcands.kernels.class_rows import TablePlace
 
-__all__ = ["CandidateJob"]
+__all__ = ["CandidateJob", "CandidateScratch"]
 
 
-class CandidateJob(NamedTuple):
-    """One call of a sampled loss: B examples, T true classes each, S candidates shared by all, D features.
+class CandidateScratch(NamedTuple):
+    """What the stages of one call leave to each other; kept for calls of the same sizes. See `CandidateJob`."""
 
-    Candidates become C <= S columns, sorted by class, in blocks; examples become lanes, in panels. With N = B T true
-    classes the table's gradient has R <= S + N rows; all arrays have room for the largest case.
-    """
-
-    # what the call was given
-    weights: TablePlace
-    biases: TablePlace
-    inputs: Any
-    """(B, D), already divided by the temperature."""
-    labels: Any
-    """(B, T) int64."""
-    present: Any
-    """(B, T) bool, which labels are classes; or (0, 0) when all are."""
-    true_counts: Any
-    """(B, T) float64, expected counts."""
-    sampled: Any
-    """(S,) int64."""
-    sampled_counts: Any
-    """(S,) float64."""
-    upstream: Any
-    """(B,), weight of each example in the gradients."""
-    log_normalizer: Any
-    """(B,), what a logistic loss subtracts from an example's logits."""
-    temperature: float
-    logistic: bool
-    subtract_log_q: bool
-    remove_hits: bool
-    merge: bool
-    """Whether copies of a candidate become one column whatever their expected counts, as a softmax allows."""
-    keep: bool
-    """Whether there will be a backward pass."""
+    counters: Any
+    """(5,) int64, one a stage, zero before the first: the next piece of work."""
 
     # the plan, see `candidate_plan`
     sizes: Any
@@ -83,6 +54,8 @@ class CandidateJob(NamedTuple):
     """(feature panels, panels PANEL, PANEL), or (0, …) without a backward pass."""
     label_weights: Any
     """(N, D rounded up to ROWS), rows of the true classes."""
+    log_normalizer: Any
+    """(B,), what a logistic loss subtracts from an example's logits."""
     shifts: Any
     """(panels PANEL,), `log_normalizer` by lanes."""
     lane_upstream: Any
@@ -96,20 +69,54 @@ class CandidateJob(NamedTuple):
     """(blocks, panels, PANEL), maximum of each column of a tile; then its factor in the gradients."""
     totals: Any
     """(blocks, panels, PANEL), sum of each column."""
-    input_piece: tuple[int, int]
-    """Panels and features of one piece of work on the gradient of the inputs."""
     sums: Any
     """(workers, numbers), scratch of the gradients."""
-    counters: Any
-    """(5,) int64, one a stage, zero: the next piece of work."""
-
-    # results
     true_logits: Any
     """(B, T), corrected; -inf where there is no class."""
-    loss: Any
-    """(B,)"""
     true_gradient: Any
     """(B, T), gradient with respect to `true_logits`."""
+    input_piece: tuple[int, int]
+    """Panels and features of one piece of work on the gradient of the inputs."""
+
+
+class CandidateJob(NamedTuple):
+    """One call of a sampled loss: B examples, T true classes each, S candidates shared by all, D features.
+
+    Candidates become C <= S columns, sorted by class, in blocks; examples become lanes, in panels. With N = B T true
+    classes the table's gradient has R <= S + N rows; all arrays have room for the largest case.
+    """
+
+    # what the call was given
+    weights: TablePlace
+    biases: TablePlace
+    inputs: Any
+    """(B, D), already divided by the temperature."""
+    labels: Any
+    """(B, T) int64."""
+    present: Any
+    """(B, T) bool, which labels are classes; or (0, 0) when all are."""
+    true_counts: Any
+    """(B, T) float64, expected counts."""
+    sampled: Any
+    """(S,) int64."""
+    sampled_counts: Any
+    """(S,) float64."""
+    upstream: Any
+    """(B,), weight of each example in the gradients."""
+    temperature: float
+    logistic: bool
+    subtract_log_q: bool
+    remove_hits: bool
+    merge: bool
+    """Whether copies of a candidate become one column whatever their expected counts, as a softmax allows."""
+    keep: bool
+    """Whether there will be a backward pass."""
+    scratch: int
+    """Where the `CandidateScratch` lies."""
+
+    # results
+    loss: Any
+    """(B,)"""
     d_inputs: Any
     """(B, D)"""
     ids: Any

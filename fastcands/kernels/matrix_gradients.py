@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel
-from fastcands.kernels.candidate_gradients import add_share
+from fastcands.kernels.candidate_gradients import add_share, write_columns
 from fastcands.simd.bfloat16 import SIDE
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
@@ -90,15 +90,17 @@ def matrix_weight_gradients(worker: int, num_threads: int, job: Any) -> None:
 
 @kernel
 def _write_inputs(job: Any, worker: int, place: int, j: int, begin: int) -> None:
-    """Write the gradient of the inputs of panel j, features `begin` to `begin` + 32: sums times factors, true classes'."""
+    """Write the gradient of the inputs of panel j, 32 features: sums times factors, and true classes'."""
     sums, factors, d_inputs = job.sums, job.factors, job.d_inputs
     true_gradient, label_weights = job.true_gradient, job.label_weights
     num_true = true_gradient.shape[1]
+    first, last = j * SIDE, min(d_inputs.shape[0], (j + 1) * SIDE)
     end = min(d_inputs.shape[1], begin + SIDE)
-    for i in range(j * SIDE, min(d_inputs.shape[0], (j + 1) * SIDE)):
-        lane = place + i - j * SIDE
+    write_columns(sums[worker], place // SIDE, d_inputs, first, last, begin, end)
+    for i in range(first, last):
+        factor = factors[i]
         for d in range(begin, end):
-            d_inputs[i, d] = sums[worker, lane + (d - begin) * SIDE] * factors[i]
+            d_inputs[i, d] *= factor
         for t in range(num_true):
             share, k = true_gradient[i, t], i * num_true + t
             for d in range(begin, end):

@@ -61,7 +61,7 @@ def pack_scaled_inputs(job: Any, j: int, worker: int) -> None:
 def _pack_inputs(job: Any, j: int, worker: int) -> None:
     """Pack the inputs of a panel, features along k."""
     tile, out = job.tile, job.input_columns
-    panels, steps, words = out.shape
+    steps, words = out.shape[1:]
     for s in range(steps):
         copy_block(job.inputs, j * SIDE, s * SIDE, tile, worker)
         where = address(tile, worker * SIDE * SIDE)

@@ -79,9 +79,7 @@ def _pack_candidates(job: Any, b: int, worker: int, first: int, last: int, colum
             source = address(rows, zero * stride + s * SIDE)
             pack_left(source, stride, split, address(by_row, ((worker * groups + g) * steps + s) * words))
             if columns_too:
-                pack_left_transposed(
-                    source, stride, split, address(by_column, ((b * steps + s) * groups + g) * words)
-                )
+                pack_left_transposed(source, stride, split, address(by_column, ((b * steps + s) * groups + g) * words))
 
 
 @kernel

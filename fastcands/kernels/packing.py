@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel, parallel_kernel, prange
+from fastcands.simd.target import VECTOR_BYTES
+from fastcands.simd.transpose import transpose_square
+from fastcands.simd.vector import address
 
 __all__ = ["pack_inputs", "pack_panel"]
 
@@ -16,7 +19,7 @@ def pack_panel(inputs: Any, j: int, by_example: Any, by_feature: Any) -> None:
     """Copy the examples of one panel; what lies beyond the inputs is zero.
 
     IN
-        inputs : (B, D) float32 or float64
+        inputs : (B, D) float32 or float64, C-contiguous
         j : panel
     OUT
         by_example : (panels, at least D, PANEL), of which panel j
@@ -25,10 +28,18 @@ def pack_panel(inputs: Any, j: int, by_example: Any, by_feature: Any) -> None:
     examples, width = inputs.shape
     depth, lanes = by_example.shape[1:]
     feature_panels = by_feature.shape[0]
+    side = VECTOR_BYTES // inputs.itemsize
+    whole_lanes, whole_width = min(lanes, examples - j * lanes) // side * side, width // side * side
+    for lane in range(0, whole_lanes, side):
+        for d in range(0, whole_width, side):
+            transpose_square(
+                inputs, address(inputs, (j * lanes + lane) * width + d), width,
+                address(by_example, (j * depth + d) * lanes + lane), lanes,
+            )  # fmt: skip
     for lane in range(lanes):
         i = j * lanes + lane
         if i < examples:
-            for d in range(width):
+            for d in range(whole_width if lane < whole_lanes else 0, width):
                 by_example[j, d, lane] = inputs[i, d]
             for d in range(width, depth):
                 by_example[j, d, lane] = 0

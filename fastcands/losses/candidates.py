@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastcands.kernels.candidate_gradients import FEATURE_CHUNK, INPUT_PANELS
-from fastcands.kernels.candidate_job import CandidateJob
+from fastcands.kernels.candidate_job import CandidateJob, CandidateScratch
 from fastcands.kernels.candidate_step import candidate_step
 from fastcands.kernels.matrix_scratch import MatrixScratch
 from fastcands.kernels.matrix_step import STAGES, matrix_step
 from fastcands.kernels.shapes import TILE_ROWS, panel_lanes, panels_for, whole_tiles
 from fastcands.losses.batch import Batch
-from fastcands.losses.matrix_candidates import matrix_piece, matrix_scratch
+from fastcands.losses.matrix_candidates import place_matrices
 from fastcands.losses.workspace import carve
+from fastcands.stages import Placed
 from fastcands.threads import threads_for
 from fastcands.values import Gradients, SampledValues
 
-__all__ = ["CandidateStep", "MatrixStep", "Spread", "sampled_step"]
+__all__ = ["CandidateStep", "Spread"]
 
 _NONE_ABSENT = np.zeros((0, 0), bool)
 _DIGITS = 2048
@@ -65,11 +66,12 @@ def _input_piece(panels: int, depth: int, threads: int) -> tuple[int, int]:
 def _scratch(
     dtype: np.dtype[Any], examples: int, num_true: int, candidates: int, width: int, keep: bool, threads: int
 ) -> Iterator[tuple[tuple[int, ...], DTypeLike]]:
-    """Yield shape and dtype of the job's scratch arrays, in its order."""
+    """Yield shape and dtype of the scratch arrays, in their order."""
     labels, padded, depth = examples * num_true, whole_tiles(candidates), whole_tiles(width)
     lanes, block = panel_lanes(dtype), _block_rows(candidates)
     panels, blocks = panels_for(examples, dtype), -(-candidates // block)
     slots = blocks if keep else threads
+    yield (5,), np.int64  # counters
     yield (4,), np.int64  # sizes
     yield (candidates,), np.int64  # classes
     yield (candidates,), np.int64  # addresses
@@ -88,6 +90,7 @@ def _scratch(
     yield (panels, depth, lanes), dtype  # by_example
     yield (panels_for(width, dtype) if keep else 0, panels * lanes, lanes), dtype  # by_feature
     yield (labels, depth), dtype  # label_weights
+    yield (examples,), dtype  # log_normalizer
     yield (panels * lanes,), dtype  # shifts
     yield (panels * lanes,), dtype  # lane_upstream
     yield (slots, block, _row_stride(depth, dtype)), dtype  # rows
@@ -97,6 +100,15 @@ def _scratch(
     yield (threads, max(block * lanes // 2, math.prod(_input_piece(panels, depth, threads)) * lanes)), dtype  # sums
     yield (examples, num_true), dtype  # true_logits
     yield (examples, num_true), dtype  # true_gradient
+
+
+def _place(
+    dtype: np.dtype[Any], examples: int, num_true: int, candidates: int, width: int, keep: bool, threads: int
+) -> Placed:
+    """Return the scratch of one call, laid down."""
+    shapes = dtype, examples, num_true, candidates, width, keep, threads
+    piece = _input_piece(panels_for(examples, dtype), whole_tiles(width), threads)
+    return carve(shapes, lambda: _scratch(*shapes), lambda arrays: Placed(CandidateScratch._make((*arrays, piece))))
 
 
 class CandidateStep:
@@ -118,7 +130,9 @@ class CandidateStep:
     Attributes
     ----------
     job : CandidateJob
-        Its scratch holds until the next step of this thread.
+        Of this call alone.
+    scratch : CandidateScratch or MatrixScratch
+        Holds until the next step of this thread.
     """
 
     def __init__(
@@ -137,88 +151,49 @@ class CandidateStep:
         candidates, width = len(values.sampled_candidates), batch.inputs.shape[1]
         self.batch, keep = batch, upstream is not None
         self.threads = threads_for(examples * candidates * width)
-        shapes = dtype, examples, num_true, candidates, width, keep, self.threads
-        *plan_and_tiles, sums, true_logits, true_gradient = carve(shapes, lambda: _scratch(*shapes))
-        piece = _input_piece(panels_for(examples, dtype), batch.depth, self.threads)
+        sizes = examples, num_true, candidates, width, keep, self.threads
+        self._on_tiles = batch.precision != "highest"
+        placed = place_matrices(*sizes, batch.precision == "high") if self._on_tiles else _place(dtype, *sizes)
+        self.scratch: CandidateScratch | MatrixScratch = placed.fields
+        self.scratch.counters.fill(0)
+        self.scratch.log_normalizer[:] = log_normalizer
         most = candidates + examples * num_true if keep else 0
-        shift = np.empty(examples, dtype)
-        shift[:] = log_normalizer
+        self._placed = placed
         self.job = CandidateJob._make((
             batch.weights.place, batch.bias_place, batch.inputs, batch.labels,
             _NONE_ABSENT if batch.present is None else batch.present,
             values.true_expected_count, values.sampled_candidates, values.sampled_expected_count,
-            np.ones(examples, dtype) if upstream is None else upstream, shift, batch.temperature,
-            logistic, subtract_log_q, remove_hits, merge, keep,
-            *plan_and_tiles, piece, sums, np.zeros(5, np.int64),
-            true_logits, np.empty(examples, dtype), true_gradient, np.empty((examples if keep else 0, width), dtype),
+            np.ones(examples, dtype) if upstream is None else upstream, batch.temperature,
+            logistic, subtract_log_q, remove_hits, merge, keep, placed.address,
+            np.empty(examples, dtype), np.empty((examples if keep else 0, width), dtype),
             np.empty(candidates + examples * num_true, np.int64), np.empty((most + 1, width), dtype),
             np.empty(most + 1, dtype),
         ))  # fmt: skip
 
     def run(self, stages: tuple[int, int]) -> None:
-        """Run some of the stages of `kernels.candidate_step`."""
-        candidate_step(self.job, self.threads, *stages)
+        """Run some of the stages of `kernels.candidate_step`, or those that take their place on matrix tiles."""
+        if self._on_tiles:
+            matrix_step(self.job, self._placed, self.threads, STAGES[stages[0]], STAGES[stages[1]])
+        else:
+            candidate_step(self.job, self._placed, self.threads, *stages)
 
     def gradients(self, spread: Spread | None = None) -> Gradients:
         """Return the gradients, all stages done.
 
         `spread` is what the gradient of every candidate's logit is less, in each row.
         """
-        job, batch = self.job, self.batch
-        columns, _, results, further = job.sizes.tolist()
+        job, scratch, batch = self.job, self.scratch, self.batch
+        columns, _, results, further = scratch.sizes.tolist()
         ids, d_inputs = job.ids[:results], job.d_inputs
         weight_rows, bias_rows = job.weight_rows[:results], job.bias_rows[:results]
         if further:
-            of_row = job.class_rows[:columns]
-            first = np.searchsorted(ids, job.classes[:columns][of_row > results])
+            of_row = scratch.class_rows[:columns]
+            first = np.searchsorted(ids, scratch.classes[:columns][of_row > results])
             np.add.at(weight_rows, first, job.weight_rows[results + 1 : results + 1 + further])
             np.add.at(bias_rows, first, job.bias_rows[results + 1 : results + 1 + further])
         if spread is not None:
             d_inputs -= spread.shares[:, None] * spread.row_sum
-            rows, copies = job.class_rows[:columns], job.copies[:columns]
+            rows, copies = scratch.class_rows[:columns], scratch.copies[:columns]
             weight_rows[rows] -= copies[:, None] * (spread.shares @ batch.inputs)
             bias_rows[rows] -= copies * spread.shares.sum()
         return batch.gradients(ids, d_inputs, weight_rows, bias_rows)
-
-
-_CALL = [name for name in CandidateJob._fields if name not in MatrixScratch._fields and name not in ("by_feature", "tiles")]
-MatrixJob = NamedTuple("MatrixJob", [(name, Any) for name in [*_CALL, *MatrixScratch._fields]])
-
-
-class MatrixStep(CandidateStep):
-    """One call of a sampled loss on matrix tiles; parameters and attributes as `CandidateStep` has them."""
-
-    def __init__(
-        self, batch: Batch, values: SampledValues, *, logistic: bool, subtract_log_q: bool, remove_hits: bool,
-        merge: bool, log_normalizer: NDArray[Any] | float = 0.0, upstream: NDArray[Any] | None,
-    ) -> None:
-        dtype, (examples, num_true) = batch.inputs.dtype, batch.labels.shape
-        candidates, width = len(values.sampled_candidates), batch.inputs.shape[1]
-        self.batch, keep, split = batch, upstream is not None, batch.precision == "high"
-        self.threads = threads_for(examples * candidates * width)
-        shapes = examples, num_true, candidates, width, keep, split, self.threads
-        arrays = carve(("matrix", *shapes), lambda: matrix_scratch(*shapes))
-        piece = matrix_piece(-(-examples // 32), -(-width // 32), self.threads)
-        scratch = MatrixScratch(*arrays, int(split), piece)
-        scratch.counters.fill(0)
-        scratch.log_normalizer[:] = log_normalizer
-        most = candidates + examples * num_true if keep else 0
-        call = dict(
-            weights=batch.weights.place, biases=batch.bias_place, inputs=batch.inputs, labels=batch.labels,
-            present=_NONE_ABSENT if batch.present is None else batch.present,
-            true_counts=values.true_expected_count, sampled=values.sampled_candidates,
-            sampled_counts=values.sampled_expected_count,
-            upstream=np.ones(examples, dtype) if upstream is None else upstream, temperature=batch.temperature,
-            logistic=logistic, subtract_log_q=subtract_log_q, remove_hits=remove_hits, merge=merge, keep=keep,
-            loss=np.empty(examples, dtype), d_inputs=np.empty((examples if keep else 0, width), dtype),
-            ids=np.empty(candidates + examples * num_true, np.int64), weight_rows=np.empty((most + 1, width), dtype),
-            bias_rows=np.empty(most + 1, dtype),
-        )
-        self.job = MatrixJob(**call, **scratch._asdict())
-
-    def run(self, stages):
-        matrix_step(self.job, self.threads, STAGES[stages[0]], STAGES[stages[1]])
-
-
-def sampled_step(batch: Batch, values: SampledValues, **options: Any) -> CandidateStep:
-    return (CandidateStep if batch.precision == "highest" else MatrixStep)(batch, values, **options)

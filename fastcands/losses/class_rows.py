@@ -80,9 +80,8 @@ class Shards(NamedTuple):
     @property
     def place(self) -> TablePlace:
         """Where the table is, for kernels; one of a single dimension has rows of one number."""
-        starts, strides = np.empty(len(self.arrays), np.int64), np.empty(len(self.arrays), np.int64)
-        for s, array in enumerate(self.arrays):
-            starts[s], strides[s] = array.__array_interface__["data"][0], array.strides[0]
+        starts = np.array([array.__array_interface__["data"][0] for array in self.arrays], np.int64)
+        strides = np.array([array.strides[0] for array in self.arrays], np.int64)
         first = self.arrays[0]
         storage = _storage(first.dtype)
         assert storage is not None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastcands.kernels.candidate_step import FORWARD, GRADIENTS, JOIN
 from fastcands.losses.batch import Batch, no_gradients
-from fastcands.losses.candidates import sampled_step
+from fastcands.losses.candidates import CandidateStep
 from fastcands.losses.interface import Result, SampledLoss
 from fastcands.losses.options import as_log_normalizer
 from fastcands.losses.per_example import per_example_loss
@@ -36,7 +36,7 @@ def sampled_logistic(
             batch, values, logistic=True, subtract_log_q=subtract_log_q, remove_hits=remove_accidental_hits,
             log_normalizer=log_normalizer, upstream=upstream,
         )  # fmt: skip
-    step = sampled_step(
+    step = CandidateStep(
         batch, values, logistic=True, subtract_log_q=subtract_log_q, remove_hits=remove_accidental_hits, merge=False,
         log_normalizer=log_normalizer, upstream=upstream,
     )  # fmt: skip

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from fastcands.kernels.matrix_gradients import PANELS_AT_ONCE
 from fastcands.kernels.matrix_scratch import MatrixScratch
-from fastcands.kernels.shapes import whole_tiles
-from fastcands.simd.bfloat16 import BLOCK_BYTES, SIDE
+from fastcands.kernels.shapes import BLOCK_WORDS, SIDE, whole_tiles
+from fastcands.losses.workspace import carve
+from fastcands.stages import Placed
 
-__all__ = ["matrix_piece", "matrix_scratch"]
+__all__ = ["place_matrices"]
 
 _DIGITS = 2048
 _FLOAT32 = np.dtype(np.float32)
@@ -22,7 +22,7 @@ _PANELS, _STEPS = 8, 8
 
 
 def _groups(candidates: int) -> int:
-    """Groups of 32 candidates in a block: 256 rows of a table stay packed in the second-level cache."""
+    """Return how many groups of 32 candidates make a block: 256 rows of a table stay packed in the second-level cache."""
     return 8 if candidates >= 2048 else 4 if candidates >= 512 else 2 if candidates >= 128 else 1
 
 
@@ -30,8 +30,8 @@ def _whole(count: int) -> int:
     return -(-count // SIDE)
 
 
-def matrix_piece(panels: int, steps: int, threads: int) -> tuple[int, int]:
-    """Return panels and steps of one piece of the inputs' gradient: the largest that leave something for each thread."""
+def _piece(panels: int, steps: int, threads: int) -> tuple[int, int]:
+    """Return panels and steps of one piece of the inputs' gradient: the largest that leave work for each thread."""
     group, chunk = min(panels, _PANELS), min(steps, _STEPS)
     while -(-panels // group) * -(-steps // chunk) < threads and (group > 1 or chunk > 1):
         if group > 1:
@@ -41,27 +41,15 @@ def matrix_piece(panels: int, steps: int, threads: int) -> tuple[int, int]:
     return group, chunk
 
 
-def matrix_scratch(
-    examples: int, num_true: int, candidates: int, width: int, keep: bool, split: bool, threads: int
+def _scratch(
+    examples: int, num_true: int, candidates: int, width: int, keep: bool, threads: int, split: bool
 ) -> Iterator[tuple[tuple[int, ...], DTypeLike]]:
-    """Yield shape and dtype of the arrays of a `MatrixScratch`, in their order.
-
-    Parameters
-    ----------
-    examples, num_true, candidates, width : int
-        B, T, S and D.
-    keep : bool
-        Whether there will be a backward pass.
-    split : bool
-        Whether factors have low parts.
-    threads : int
-        Workers.
-    """
+    """Yield shape and dtype of the arrays of a `MatrixScratch`, in their order."""
     labels, padded, steps = examples * num_true, _whole(candidates) * SIDE, _whole(width)
     panels, groups = _whole(examples), _groups(candidates)
-    blocks, words = -(-candidates // (groups * SIDE)), BLOCK_BYTES // 2 * (1 + split)
+    blocks, words = -(-candidates // (groups * SIDE)), BLOCK_WORDS * (1 + split)
     kept = blocks if keep else 0
-    piece = matrix_piece(panels, steps, threads)
+    piece = _piece(panels, steps, threads)
     of_block = groups * steps if panels > PANELS_AT_ONCE else 1
     yield (6,), np.int64  # counters
     yield (4,), np.int64  # sizes
@@ -99,3 +87,27 @@ def matrix_scratch(
     yield (threads, SIDE, SIDE), _FLOAT32  # tile
     yield (threads, 4, SIDE), _FLOAT32  # lanes
     yield (threads, max(of_block, piece[0] * piece[1]) * SIDE * SIDE), _FLOAT32  # sums
+
+
+def place_matrices(
+    examples: int, num_true: int, candidates: int, width: int, keep: bool, threads: int, split: bool
+) -> Placed:
+    """Return the `MatrixScratch` of one call, laid down.
+
+    Parameters
+    ----------
+    examples, num_true, candidates, width : int
+        B, T, S and D.
+    keep : bool
+        Whether there will be a backward pass.
+    threads : int
+        Workers.
+    split : bool
+        Whether factors have low parts.
+    """
+    shapes = examples, num_true, candidates, width, keep, threads, split
+    piece = _piece(_whole(examples), _whole(width), threads)
+    return carve(
+        ("matrix tiles", *shapes), lambda: _scratch(*shapes),
+        lambda arrays: Placed(MatrixScratch._make((*arrays, int(split), piece))),
+    )  # fmt: skip

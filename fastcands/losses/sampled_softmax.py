@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastcands.kernels.candidate_step import FORWARD, GRADIENTS, JOIN
 from fastcands.kernels.shapes import LOWEST
 from fastcands.losses.batch import Batch, no_gradients
-from fastcands.losses.candidates import CandidateStep, sampled_step
+from fastcands.losses.candidates import CandidateStep
 from fastcands.losses.interface import Result, SampledLoss
 from fastcands.losses.options import as_flag, as_label_smoothing
 from fastcands.losses.per_example import per_example_loss
@@ -38,17 +38,18 @@ def sampled_softmax(
         return per_example_loss(
             batch, values, logistic=False, subtract_log_q=True, remove_hits=remove_accidental_hits, upstream=upstream
         )
-    step = sampled_step(
+    step = CandidateStep(
         batch, values, logistic=False, subtract_log_q=True, remove_hits=remove_accidental_hits, merge=True,
         upstream=upstream,
     )  # fmt: skip
-    job = step.job
+    job, scratch = step.job, step.scratch
     spread = None
     if label_smoothing:
         step.run((FORWARD[0], JOIN[1]))
-        smoothing = smooth_sampled(batch, values, job, label_smoothing, remove_accidental_hits)
+        smoothing = smooth_sampled(batch, values, scratch, label_smoothing, remove_accidental_hits)
         np.add(job.loss, smoothing.loss, out=job.loss)
-        np.add(job.true_gradient, job.upstream[:, None] * smoothing.true_share, out=job.true_gradient)
+        true_gradient = scratch.true_gradient
+        np.add(true_gradient, job.upstream[:, None] * smoothing.true_share, out=true_gradient)
         spread = smoothing.spread(job.upstream)
         if upstream is not None:
             step.run(GRADIENTS)
@@ -98,8 +99,8 @@ def _forward(batch: Batch, values: SampledValues, remove_accidental_hits: bool, 
 
 def _peaks(step: CandidateStep) -> NDArray[Any]:
     """Return the highest logit of a candidate for each example."""
-    blocks = -(-int(step.job.sizes[0]) // step.job.rows.shape[1])
-    return np.asarray(step.job.peaks[:blocks].max(axis=0).reshape(-1)[: len(step.job.loss)])
+    blocks = -(-int(step.scratch.sizes[0]) // step.scratch.rows.shape[1])
+    return np.asarray(step.scratch.peaks[:blocks].max(axis=0).reshape(-1)[: len(step.job.loss)])
 
 
 def _diagnose(batch: Batch, values: SampledValues, remove_accidental_hits: bool) -> Diagnostics:
@@ -109,7 +110,7 @@ def _diagnose(batch: Batch, values: SampledValues, remove_accidental_hits: bool)
     step = _forward(batch, values, remove_accidental_hits, merge=True)
     merged = _peaks(step)
     step.run(JOIN)
-    loss, true_logits, targets = step.job.loss, step.job.true_logits.copy(), batch.targets
+    loss, true_logits, targets = step.job.loss, step.scratch.true_logits.copy(), batch.targets
     finite = np.where(targets == 0, 0, true_logits)
     empty = np.zeros(len(loss), bool) if batch.empty_rows is None else batch.empty_rows
     normalizer = loss + np.where(empty, merged, (targets * finite).sum(axis=1))

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.candidate_job import CandidateJob
+from fastcands.kernels.candidate_job import CandidateScratch
 from fastcands.kernels.gather import gather_rows
+from fastcands.kernels.matrix_scratch import MatrixScratch
 from fastcands.losses.batch import Batch
 from fastcands.losses.candidates import Spread
 from fastcands.threads import get_num_threads
@@ -44,15 +45,15 @@ def _first_of_row(labels: NDArray[np.int64], present: NDArray[np.bool_]) -> NDAr
 
 
 def smooth_sampled(
-    batch: Batch, values: SampledValues, job: CandidateJob, epsilon: float, remove_hits: bool
+    batch: Batch, values: SampledValues, scratch: CandidateScratch | MatrixScratch, epsilon: float, remove_hits: bool
 ) -> Smoothing:
     """Return the terms that take `epsilon` of the target to the T true and the candidate logits of a row alike.
 
     With n logits in a row, hits left out, a true class has the target ``(1 - epsilon) / T + epsilon / n`` and a
     candidate ``epsilon / n``. The sum of a row's candidate logits is one product with the sum of their table rows.
     """
-    columns = int(job.sizes[0])
-    classes, copies = job.classes[:columns], job.copies[:columns].astype(np.float64)
+    columns = int(scratch.sizes[0])
+    classes, copies = scratch.classes[:columns], scratch.copies[:columns].astype(np.float64)
     corrections = np.zeros(len(classes))
     np.subtract.at(
         corrections, np.searchsorted(classes, values.sampled_candidates), np.log(values.sampled_expected_count)
@@ -64,8 +65,8 @@ def smooth_sampled(
     constant = (copies * batch.bias_of(classes)).sum() + corrections.sum()
 
     present = np.ones(batch.labels.shape, bool) if batch.present is None else batch.present
-    true_logits = np.where(present, job.true_logits, 0).astype(np.float64)
-    places = job.label_columns.reshape(batch.labels.shape)
+    true_logits = np.where(present, scratch.true_logits, 0).astype(np.float64)
+    places = scratch.label_columns.reshape(batch.labels.shape)
     hit = (places >= 0) & present & _first_of_row(batch.labels, present) if remove_hits else np.zeros_like(present)
     hit_copies = np.where(hit, copies[places], 0)
     raw = true_logits + np.log(values.true_expected_count)  # the correction of a true logit undone

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -23,12 +23,13 @@ _REMEMBERED = 8
 """Sets of arrays that are kept ready: a training loop alternates between few shapes."""
 
 Shape = tuple[int, ...]
+_T = TypeVar("_T")
 
 
 class _Pool(threading.local):
     def __init__(self) -> None:
         self.buffers: dict[str, NDArray[np.uint8]] = {}
-        self.sets: dict[Hashable, list[NDArray[Any]]] = {}
+        self.sets: dict[Hashable, Any] = {}
         self.arena: NDArray[np.uint8] = np.empty(0, np.uint8)
 
 
@@ -57,8 +58,12 @@ def scratch(name: str, shape: Shape, dtype: DTypeLike) -> NDArray[Any]:
     return buffer[:wanted].view(dtype).reshape(shape)
 
 
-def carve(key: Hashable, arrays: Callable[[], Iterable[tuple[Shape, DTypeLike]]]) -> list[NDArray[Any]]:
-    """Return several uninitialised arrays side by side, each aligned to a cache line, that hold until the next call.
+def carve(
+    key: Hashable,
+    arrays: Callable[[], Iterable[tuple[Shape, DTypeLike]]],
+    hold: Callable[[list[NDArray[Any]]], _T],
+) -> _T:
+    """Return what holds several uninitialised arrays, side by side, each aligned to a cache line, until the next call.
 
     Parameters
     ----------
@@ -66,15 +71,17 @@ def carve(key: Hashable, arrays: Callable[[], Iterable[tuple[Shape, DTypeLike]]]
         Calls with one key want the same arrays; what they got last is found again, without making it anew.
     arrays : callable
         Returns the shape and dtype of each.
+    hold : callable
+        Makes what is returned and remembered from the list of the arrays.
 
     Returns
     -------
-    list of array
+    object
         Of this thread.
     """
-    known = _pool.sets.get(key)
+    known: Any = _pool.sets.get(key)
     if known is not None:
-        return known
+        return known  # type: ignore[no-any-return]
     wanted = list(arrays())
     ends = np.cumsum([-(-_bytes(*each) // _ALIGNMENT) * _ALIGNMENT for each in wanted])
     arena, total = _pool.arena, int(ends[-1])
@@ -84,12 +91,12 @@ def carve(key: Hashable, arrays: Callable[[], Iterable[tuple[Shape, DTypeLike]]]
         del arena  # before the larger one is made
         arena = _aligned(total)
         if total > _KEPT_AT_MOST:
-            return _views(arena, wanted, ends)
+            return hold(_views(arena, wanted, ends))
         _pool.arena = arena
     while len(_pool.sets) >= _REMEMBERED:
         _pool.sets.pop(next(iter(_pool.sets)))
-    views = _pool.sets[key] = _views(arena, wanted, ends)
-    return views
+    held = _pool.sets[key] = hold(_views(arena, wanted, ends))
+    return held
 
 
 def _views(arena: NDArray[np.uint8], wanted: list[tuple[Shape, DTypeLike]], ends: NDArray[Any]) -> list[NDArray[Any]]:

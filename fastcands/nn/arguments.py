@@ -38,4 +38,8 @@ def checked_values(
     sampler = shared_sampler(
         op, range_max=num_classes, num_true=batch.labels.shape[1], num_sampled=count, unique=True, seed=seed
     )
-    return as_sampled_values(sampler.sample(batch.labels, count), batch.labels, batch.weights.total)
+    if int(num_classes) == batch.weights.total:  # then the labels are checked already
+        draw = sampler.sample_checked(batch.labels, count, True, "tensorflow", "num_classes")
+    else:
+        draw = sampler.sample(batch.labels, count)
+    return as_sampled_values(draw, batch.labels, batch.weights.total)

@@ -43,8 +43,8 @@ class Clock:
     ("steps", "calls", "median"),
     [
         ([9.0, 1.0, 5.0, 2.0], 4, 2.0),  # the first warms up, then three
-        ([0.001, 0.003, 0.001, 0.002, 0.002, 0.001], 6, 0.002),  # five fit into five milliseconds
-        ([1e-6] * 101, 101, 1e-6),
+        ([0.01, 0.03, 0.01, 0.02, 0.02, 0.01], 6, 0.02),  # five fit into fifty milliseconds
+        ([1e-6] * 301, 301, 1e-6),
     ],
 )
 def test_median_of_calls(steps: list[float], calls: int, median: float) -> None:

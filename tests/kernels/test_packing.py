@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from fastcands.kernels.packing import pack_inputs
+from fastcands.kernels.shapes import panel_lanes
 
 
-@pytest.mark.parametrize("examples", [1, 7, 8, 9])
-@pytest.mark.parametrize("width", [1, 5, 8, 13])
-def test_every_input_has_its_place_and_the_rest_is_zero(examples, width):
+@pytest.mark.parametrize("lanes", [8, panel_lanes(np.float32)])
+@pytest.mark.parametrize("examples", [1, 7, 8, 9, 33, 64])
+@pytest.mark.parametrize("width", [1, 5, 8, 13, 48, 65])
+def test_every_input_has_its_place_and_the_rest_is_zero(examples, width, lanes):
     inputs = np.random.default_rng(0).normal(size=(examples, width)).astype(np.float32)
-    lanes, depth = 8, 16
+    depth = -(-width // 16) * 16
     panels, feature_panels = -(-examples // lanes), -(-width // lanes)
     by_example = np.full((panels, depth, lanes), np.nan, np.float32)
     by_feature = np.full((feature_panels, panels * lanes, lanes), np.nan, np.float32)
