@@ -38,7 +38,7 @@ def _processor() -> dict[str, Any]:
 def _precision() -> dict[str, Any]:
     return {
         "setting": get_matmul_precision(),
-        "float32 is": resolve(None, np.dtype(np.float32)),
+        "computed as": resolve(None, np.dtype(np.float32)),
         "matrix tiles": unusable() or "usable",
     }
 
@@ -76,7 +76,7 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, dict[s
     -----
     Numba chooses the threading layer when the first parallel kernel runs; before that it is ``"not started"``.
 
-    ``matmul precision`` has the ``setting``; what products of float32 are computed as under it, ``float32 is``; and
+    ``matmul precision`` has the ``setting``; what products of float32 are computed as under it, ``computed as``; and
     under ``matrix tiles`` the word ``"usable"``, or why they are not.
 
     Examples

@@ -26,9 +26,7 @@ _NAMES = ("highest", "high", "medium")
 _FLOAT32 = np.dtype(np.float32)
 
 _default: Precision = "highest"
-_override: contextvars.ContextVar[Precision | None] = contextvars.ContextVar(
-    "fastcands_matmul_precision", default=None
-)
+_override: contextvars.ContextVar[Precision | None] = contextvars.ContextVar("fastcands_matmul_precision", default=None)
 
 
 def as_precision(value: Any, name: str = "precision") -> Precision:
@@ -88,8 +86,8 @@ def set_matmul_precision(precision: str) -> None:
 
     Notes
     -----
-    It is a permission, and PyTorch's ``torch.set_float32_matmul_precision`` has the same names. 'high' and 'medium' need
-    matrix tiles (AMX); where there are none, and in float64, a call computes as 'highest'. `show_config` tells. A
+    It is a permission; the names are those of PyTorch's ``torch.set_float32_matmul_precision``. 'high' and 'medium'
+    need matrix tiles (AMX): where there are none, and in float64, a call computes as 'highest'. `show_config` tells. A
     loss with a ``precision`` of its own goes by that. ``ClassTable.evaluate`` and ``ClassTable.topk`` are always
     'highest'.
 
@@ -137,7 +135,7 @@ def matmul_precision(precision: str) -> Iterator[None]:
         _override.reset(token)
 
 
-def resolve(precision: Precision | None, dtype: np.dtype[Any]) -> Precision:
+def resolve(precision: str | None, dtype: np.dtype[Any]) -> Precision:
     """Return the tier that a call computes in.
 
     Parameters
@@ -156,4 +154,4 @@ def resolve(precision: Precision | None, dtype: np.dtype[Any]) -> Precision:
     # the usual case first: it asks the operating system for nothing
     if wanted == "highest" or dtype != _FLOAT32 or matrix_target.unusable() is not None:
         return "highest"
-    return wanted
+    return cast(Precision, wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,7 @@ from fastcands.losses import (
     SampledSoftmaxLoss,
     SoftmaxLoss,
 )
+from fastcands.precision import matmul_precision, resolve
 from fastcands.samplers import (
     AllCandidatesSampler,
     FixedUnigramSampler,
@@ -32,6 +34,7 @@ from fastcands.values import RowGradient, SampledValues
 __all__ = ["warmup"]
 
 _CLASSES, _DIM, _BATCH, _CANDIDATES = 1000, 16, 256, 256
+_TIERS = ("high", "medium")
 _MANY = 1 << 17
 """Draws from which samplers and hits go parallel."""
 
@@ -120,6 +123,17 @@ def _loss_steps(dtype: str) -> Iterator[Step]:
             LogisticLoss().value_and_grad(*problem),
         ],
     )
+    for tier in _TIERS:
+        if resolve(tier, np.dtype(dtype)) == tier:
+            yield f"losses, {tier} precision", lambda tier=tier: _all_losses(sampler, tier, problem)  # type: ignore[misc]
+
+
+def _all_losses(sampler: Any, tier: str, problem: tuple[Any, ...]) -> None:
+    losses: list[Any] = [SampledSoftmaxLoss(sampler, _CANDIDATES), NCELoss(sampler, _CANDIDATES, unique=False)]
+    for loss in (*losses, SoftmaxLoss(), LogisticLoss()):
+        chosen = dataclasses.replace(loss, precision=tier)
+        chosen.value(*problem)
+        chosen.value_and_grad(*problem)
 
 
 def _table_steps(dtype: str) -> Iterator[Step]:
@@ -145,7 +159,8 @@ def warmup(
     Parameters
     ----------
     dtypes : iterable of {'float32', 'float64'}, default ('float32',)
-        The arithmetic to compile for: float64 as soon as any array is float64, else float32.
+        The arithmetic to compile for: float64 as soon as any array is float64, else float32. With float32 come the
+        precisions 'high' and 'medium', where matrix tiles are usable.
     report : callable, optional
         Called with a name and the seconds it took after each group of kernels.
 
@@ -175,7 +190,8 @@ def warmup(
     taken: dict[str, float] = {}
     for name, run in steps:
         start = time.perf_counter()
-        run()
+        with matmul_precision("highest"):  # where a step names no other
+            run()
         taken[name] = time.perf_counter() - start
         if report is not None:
             report(name, taken[name])

@@ -155,7 +155,8 @@ class Gradients(NamedTuple):
     inputs : array, shape (B, D)
         Gradient of the inputs.
     weights : RowGradient or list of RowGradient
-        Gradient of the class weights, one for each shard where they came as a list.
+        Gradient of the class weights, one for each shard where they came as a list; in their dtype, or float32 where
+        that is bfloat16.
     biases : RowGradient, list of RowGradient, or None
         Gradient of the class biases; None where there were none.
 

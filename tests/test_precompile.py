@@ -11,6 +11,8 @@ import pytest
 from numba.core import event
 
 import fastcands as fc
+from fastcands import precompile
+from fastcands.simd import matrix_target
 
 PACKAGE = Path(fc.__file__).parent
 # what only the models of the command use; the command compiles them itself
@@ -70,6 +72,15 @@ def test_no_call_compiles_afterwards(warm):
         table.train_step(fc.LogisticLoss(), labels, inputs)
         table.evaluate(labels, inputs)
         table.topk(inputs, 5)
+        narrow = fc.ClassTable(3000, 24, dtype="bfloat16", optimizer=fc.Adagrad(0.1))
+        for tier in ("high", "medium"):
+            with fc.matmul_precision(tier):
+                for each in (table, narrow):
+                    each.train_step(fc.SampledSoftmaxLoss(sampler, 40), labels, inputs)
+                    each.train_step(fc.NegativeSamplingLoss(sampler, 40), labels, inputs)
+                    each.train_step(fc.SoftmaxLoss(), labels, inputs)
+                    each.train_step(fc.LogisticLoss(), labels, inputs)
+        narrow.topk(inputs, 5)
     assert [str(each) for each in compilations.buffer] == []
 
 
@@ -78,6 +89,21 @@ def test_report_is_called_with_what_is_returned():
     assert fc.warmup([], report=reported.__setitem__) == reported
     assert "log-uniform sampler" in reported
     assert all(seconds >= 0 for seconds in reported.values())
+
+
+def test_the_setting_does_not_count(monkeypatch):
+    """Both float32 and, where there are tiles, the other tiers are compiled, whatever is set."""
+    seen = set()
+    real = precompile.SampledSoftmaxLoss.value_and_grad
+
+    def note(self, *arguments, **options):
+        seen.add(self.precision or fc.get_matmul_precision())
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(precompile.SampledSoftmaxLoss, "value_and_grad", note)
+    with fc.matmul_precision("medium"):
+        fc.warmup()
+    assert seen == ({"highest", "high", "medium"} if matrix_target.unusable() is None else {"highest"})
 
 
 def test_unknown_dtype():

@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
     "reference": set(),
     "version": set(),
     "configuration": {"jit", "simd", "precision", "threads", "version"},
-    "precompile": {"samplers", "losses", "hits", "optimizers", "table", "values"},
+    "precompile": {"precision", "samplers", "losses", "hits", "optimizers", "table", "values"},
     "fastcands": {"version", "configuration", "precision", "precompile", "metrics", "schedules"}
     | {"nn", "table", "optimizers", "losses", "samplers", "values", "threads"},
     "metrics": {"validation"},
@@ -62,7 +62,7 @@ OUTSIDE: dict[str, set[str]] = {
     "configuration": {"numba", "llvmlite"},
     "simd": {"numba", "llvmlite"},
     "table": {"ml_dtypes"},
-    "cli": {"typer", "click", "rich", "matplotlib", "threadpoolctl"},
+    "cli": {"typer", "click", "rich", "matplotlib", "threadpoolctl", "ml_dtypes"},
 }
 
 COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "cfunc", "CFunc", "generated_jit", "stencil"}

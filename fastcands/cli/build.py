@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -49,7 +50,7 @@ def make_loss(config: RunConfig, sampler: Any, vocab_size: int) -> Any:
     Parameters
     ----------
     config : RunConfig
-        Names it and the candidates.
+        Names it, the candidates and the precision.
     sampler : sampler or None
         From `make_sampler`.
     vocab_size : int
@@ -61,7 +62,8 @@ def make_loss(config: RunConfig, sampler: Any, vocab_size: int) -> Any:
         As ``ClassTable.train_step`` takes it.
     """
     drawn = config.default_num_sampled(vocab_size)
-    return LOSSES[config.loss].make(sampler, drawn, config.default_num_resampled(drawn))
+    loss = LOSSES[config.loss].make(sampler, drawn, config.default_num_resampled(drawn))
+    return dataclasses.replace(loss, precision=config.precision)
 
 
 def log_q(config: RunConfig, sampler: Any, vocab_size: int) -> NDArray[np.float32] | None:
@@ -136,5 +138,6 @@ def make_model(config: TrainConfig, counts: Counts, rate: Callable[[float], Call
         optimizer=choice.make(rate(config.learning_rate)),
         dense_optimizer=choice.make(rate(config.learning_rate * choice.dense_share)),
         class_counts=counts,
+        table_dtype=config.table_dtype,
         seed=config.seed,
     )

@@ -19,7 +19,8 @@ from fastcands.cli.errors import INTERRUPTED, OK, Interrupted, Refusal
 from fastcands.cli.files import check_writable, write_text
 from fastcands.cli.interrupts import Interrupts
 from fastcands.cli.options import AsJson, Files, Threads, absolute, check_threads, named, option
-from fastcands.cli.registry import LOSSES, OPTIMIZERS
+from fastcands.cli.precision import precision_note
+from fastcands.cli.registry import LOSSES, OPTIMIZERS, PRECISIONS, TABLE_DTYPES
 from fastcands.cli.session import settings
 from fastcands.cli.text import describe, read_corpus
 from fastcands.data import TOKENIZERS
@@ -76,11 +77,17 @@ def compare(
     ] = 5,
     embedding_dim: Annotated[int, option("Length of a word's vector, in and out.", "N", "Model")] = 128,
     hidden_dim: Annotated[int, option("Width of the tanh layer.", "N", "Model")] = 256,
+    table_dtype: Annotated[
+        str, named("What the class vectors are stored in; bfloat16 takes half the memory", TABLE_DTYPES, "Model")
+    ] = "float32",
     batch_size: Annotated[int, option("Words predicted in a step.", "N", "Training")] = 1024,
     optimizer: Annotated[str, named("How parameters follow their gradients", OPTIMIZERS, "Training")] = "adagrad",
     learning_rate: Annotated[
         float | None, option("Of the first step (as for fastcands train).", "X", "Training")
     ] = None,
+    precision: Annotated[
+        str, named("How precisely the loss multiplies; high and medium use matrix tiles (AMX)", PRECISIONS, "Training")
+    ] = "highest",
     seed: Annotated[int, option("Of parameters, order and candidates.", "N", "Training")] = 0,
     threads: Threads = None,
     out: Annotated[
@@ -117,6 +124,8 @@ def compare(
         optimizer=optimizer,
         learning_rate=1.0 if learning_rate is None else learning_rate,
         seed=seed,
+        precision=precision,
+        table_dtype=table_dtype,
     )
     for name, value, minimum in (("vocab-size", epochs_vocab_size, 3), ("tokens", epochs_tokens, context_size + 1)):
         if value < minimum:
@@ -147,6 +156,9 @@ def _compare(
     as_json: bool,
 ) -> int:
     console = stderr()
+    note = precision_note(config)
+    if note is not None:
+        say(console, note, style="dim")
     with settings(threads):
         say(console, "reading the text", style="dim")
         corpus = read_corpus(config)

@@ -11,6 +11,7 @@ from rich.text import Text
 from fastcands.cli.comparison import Heat, Result
 from fastcands.cli.console import figures_table, say
 from fastcands.cli.contenders import Contender
+from fastcands.cli.precision import precision_metrics, precision_text
 from fastcands.cli.progress import duration
 
 __all__ = ["print_results", "summary"]
@@ -42,6 +43,7 @@ def summary(heats: Sequence[Heat], contenders: Sequence[Contender], results: Seq
                 "valid_tokens": len(heat.corpus.valid),
                 "max_seconds": heat.config.max_seconds,
                 "epochs": heat.config.epochs,
+                **precision_metrics(heat.config),
                 "runs": _runs(heat, contenders, results),
             }
             for heat in heats
@@ -88,9 +90,11 @@ def print_results(results: dict[str, Any], console: Console) -> None:
             if heat["heat"] == "seconds"
             else f"{heat['epochs']:g} {'epoch' if heat['epochs'] == 1 else 'epochs'}"
         )
+        precision = precision_text(heat)
         say(
             console,
-            f"equal {heat['heat']}: {equal} each; {heat['vocab_size']:,} words, {heat['train_tokens']:,} tokens",
+            f"equal {heat['heat']}: {equal} each; {heat['vocab_size']:,} words, {heat['train_tokens']:,} tokens"
+            + ("" if precision is None else f"; precision {precision}"),
             style="bold",
         )
         timed = heat["heat"] == "seconds"  # then the time is the same for all, as otherwise the epochs are

@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.cli.bfloat16 import as_bits, from_bits
 from fastcands.cli.errors import Refusal
 
 __all__ = [
@@ -109,7 +110,7 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     arrays : mapping of str to array
         By the names they get in the file.
     """
-    write_atomically(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+    write_atomically(path, lambda file: np.savez(file, **as_bits(arrays)))  # type: ignore[arg-type]
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -133,11 +134,12 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         # opened here: NumPy leaves a damaged file open
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays.items())
+            found = dict(arrays.items())
     except OSError as error:
         raise Refusal(f"{path}: cannot be read ({error.strerror or error})") from None
     except Exception as error:  # whatever a damaged file makes of NumPy's reader: more kinds than it documents
         raise Refusal(f"{path}: damaged, or not a model of fastcands ({str(error) or type(error).__name__})") from None
+    return from_bits(found, path)
 
 
 def check_writable(folder: Path) -> None:

@@ -19,6 +19,7 @@ from fastcands.cli.multilabel_data import Propensities, read_split
 from fastcands.cli.multilabel_plot import draw_precision
 from fastcands.cli.multilabel_quality import CUTS, measure_frequencies, measure_rankings
 from fastcands.cli.multilabel_trainer import MultilabelTrainer, make_multilabel_model
+from fastcands.cli.precision import precision_metrics, precision_text
 from fastcands.cli.progress import Display, duration
 from fastcands.cli.report import peak_memory
 from fastcands.cli.task import Task
@@ -77,6 +78,7 @@ class MultilabelTask(Task[MultilabelTrainer]):
             "seconds": done.seconds,
             "examples_per_second": done.examples / done.seconds if done.seconds else 0.0,
             "threads": fc.get_num_threads(),
+            **precision_metrics(config),
         }
         counts, num_points = trainer.label_counts, len(points.train)
         propensities = Propensities(counts, num_points, config.propensity_a, config.propensity_b).values()
@@ -109,6 +111,9 @@ class MultilabelTask(Task[MultilabelTrainer]):
         run.add_row("points", ", ".join(parts))
         run.add_row("training", f"{duration(metrics['seconds'])}, {metrics['epochs']:.2f} epochs")
         run.add_row("speed", f"{metrics['examples_per_second']:,.0f} points/s")
+        precision = precision_text(metrics)
+        if precision is not None:
+            run.add_row("precision", precision)
         if metrics["peak_memory_bytes"] is not None:
             run.add_row("peak memory", f"{metrics['peak_memory_bytes'] / 2**20:,.0f} MiB")
         console.print(run)

@@ -82,7 +82,13 @@ def make_multilabel_model(
     """
     optimizer = OPTIMIZERS[config.optimizer].make(rate(config.learning_rate))
     return MultilabelModel(
-        num_features, len(counts), dim=config.embedding_dim, optimizer=optimizer, label_counts=counts, seed=config.seed
+        num_features,
+        len(counts),
+        dim=config.embedding_dim,
+        optimizer=optimizer,
+        label_counts=counts,
+        table_dtype=config.table_dtype,
+        seed=config.seed,
     )
 
 

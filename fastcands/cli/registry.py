@@ -15,7 +15,9 @@ from fastcands.cli.errors import Refusal
 __all__ = [
     "LOSSES",
     "OPTIMIZERS",
+    "PRECISIONS",
     "SAMPLERS",
+    "TABLE_DTYPES",
     "LossChoice",
     "OptimizerChoice",
     "SamplerOrder",
@@ -125,6 +127,10 @@ OPTIMIZERS: dict[str, OptimizerChoice] = {
     "momentum": OptimizerChoice(fc.Momentum, 1.0, 0.01, 0.3),
     "sgd": OptimizerChoice(fc.SGD, 10.0, 0.01, 0.3),
 }
+
+PRECISIONS = ("highest", "high", "medium")
+
+TABLE_DTYPES = ("float32", "bfloat16")
 
 
 def default_rate(optimizer: str, loss: str) -> float:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 import fastcands as fc
 from fastcands.cli.build import log_q, make_loss, make_model, make_sampler
+from fastcands.cli.precision import precision_text
 from fastcands.cli.progress import duration
 from fastcands.cli.trainer import Trainer
 
@@ -47,14 +48,14 @@ def compile_kernels(trainer: Trainer) -> float:
     loss = make_loss(tiny, sampler, len(counts))
     log_q(tiny, sampler, len(counts))
     contexts, words = np.zeros((3, 2), np.int64), np.arange(3)
-    for each in (loss, fc.SoftmaxLoss()):
+    for each in (loss, fc.SoftmaxLoss(precision=tiny.precision)):
         model.train_step(each, contexts, words)
     model.log_loss(contexts, words)
     return time.perf_counter() - started
 
 
 def measure_steps(trainer: Trainer) -> tuple[float, float]:
-    """Time a training step as the run made it, and an exact-softmax step of the same batch.
+    """Time a training step as the run made it, and an exact-softmax step of the same batch and precision.
 
     Both steps are whole ones: forward, loss, backward, update. They change the model, so it is saved before.
 
@@ -79,7 +80,8 @@ def measure_steps(trainer: Trainer) -> tuple[float, float]:
             times.append(time.perf_counter() - started)
         return statistics.median(times)
 
-    return median(trainer.loss, _REPEATS["step"]), median(fc.SoftmaxLoss(), _REPEATS["exact"])
+    exact = fc.SoftmaxLoss(precision=trainer.config.precision)
+    return median(trainer.loss, _REPEATS["step"]), median(exact, _REPEATS["exact"])
 
 
 def peak_memory() -> int | None:
@@ -122,6 +124,9 @@ def print_summary(metrics: dict[str, Any], console: Console) -> None:
     run.add_row("tokens", ", ".join(parts))
     run.add_row("training", f"{duration(metrics['seconds'])}, {metrics['epochs']:.2f} epochs")
     run.add_row("speed", f"{metrics['examples_per_second']:,.0f} examples/s")
+    precision = precision_text(metrics)
+    if precision is not None:
+        run.add_row("precision", precision)
     step, exact = metrics["step_seconds"], metrics["exact_step_seconds"]
     run.add_row(
         "a step",

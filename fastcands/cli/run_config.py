@@ -7,8 +7,9 @@ import json
 import math
 from typing import Any, ClassVar, Self
 
+from fastcands.cli.bfloat16 import check_bfloat16
 from fastcands.cli.errors import Refusal
-from fastcands.cli.registry import LOSSES, OPTIMIZERS, SAMPLERS, check_name
+from fastcands.cli.registry import LOSSES, OPTIMIZERS, PRECISIONS, SAMPLERS, TABLE_DTYPES, check_name
 
 __all__ = ["RunConfig"]
 
@@ -43,6 +44,10 @@ class RunConfig:
         Of the first step; it falls to zero over the run.
     seed : int
         Of parameters, draws and order.
+    precision : str
+        Of the matrix products of the loss.
+    table_dtype : str
+        What the weights of the classes are stored in.
     """
 
     task: ClassVar[str]
@@ -65,6 +70,9 @@ class RunConfig:
     optimizer: str
     learning_rate: float
     seed: int
+    # with defaults: models saved before there was a choice have no such fields
+    precision: str = "highest"
+    table_dtype: str = "float32"
 
     def check(self) -> None:
         """Refuse values that make no sense.
@@ -77,6 +85,9 @@ class RunConfig:
         check_name("--loss", self.loss, LOSSES)
         check_name("--sampler", self.sampler, SAMPLERS)
         check_name("--optimizer", self.optimizer, OPTIMIZERS)
+        check_name("--precision", self.precision, PRECISIONS)
+        if check_name("--table-dtype", self.table_dtype, TABLE_DTYPES) == "bfloat16":
+            check_bfloat16("--table-dtype bfloat16")
         self.check_integers(1, "embedding_dim", "num_sampled", "num_resampled", "batch_size")
         self.check_integers(0, "seed")
         self.check_positive("epochs", "max_seconds", "learning_rate")

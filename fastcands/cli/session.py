@@ -16,6 +16,7 @@ import fastcands as fc
 from fastcands.cli.console import print_json, say
 from fastcands.cli.errors import INTERRUPTED, OK, Interrupted, Refusal
 from fastcands.cli.interrupts import Interrupts
+from fastcands.cli.precision import precision_note
 from fastcands.cli.progress import Display, make_display
 from fastcands.cli.run_folder import RunFolder
 from fastcands.cli.saved import Saved
@@ -66,6 +67,9 @@ def train_and_report(
         display = make_display(err)
         try:
             trainer = task.begin(display)
+            note = precision_note(trainer.config)
+            if note is not None:
+                display.stage(note)
             if saved is not None:
                 saved.restore(trainer)
             display.stage("compiling kernels (from the cache after the first run)")

@@ -11,6 +11,7 @@ import fastcands as fc
 from fastcands.cli.config import TrainConfig
 from fastcands.cli.interrupts import Interrupts
 from fastcands.cli.plots import draw_curves
+from fastcands.cli.precision import precision_metrics
 from fastcands.cli.progress import Display
 from fastcands.cli.quality import perplexity, spread
 from fastcands.cli.report import compile_kernels, measure_steps, peak_memory, print_summary
@@ -74,6 +75,7 @@ class TextTask(Task[Trainer]):
             "seconds": done.seconds,
             "examples_per_second": done.examples / done.seconds if done.seconds else 0.0,
             "threads": fc.get_num_threads(),
+            **precision_metrics(trainer.config),
             "valid_perplexity": whole(corpus.valid),
             "test_perplexity": whole(corpus.test),
         }

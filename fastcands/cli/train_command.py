@@ -16,7 +16,7 @@ from fastcands.cli.multilabel_config import MULTILABEL_DEFAULTS, MultilabelConfi
 from fastcands.cli.multilabel_saved import SavedMultilabel
 from fastcands.cli.multilabel_task import MultilabelTask
 from fastcands.cli.options import AsJson, Files, Threads, absolute, check_threads, named, option
-from fastcands.cli.registry import LOSSES, OPTIMIZERS, SAMPLERS, check_name, default_rate
+from fastcands.cli.registry import LOSSES, OPTIMIZERS, PRECISIONS, SAMPLERS, TABLE_DTYPES, check_name, default_rate
 from fastcands.cli.run_folder import SavedRun
 from fastcands.cli.saved import task_of
 from fastcands.cli.session import train_and_report
@@ -59,6 +59,9 @@ def train(
     ] = 5,
     embedding_dim: Annotated[int, option("Length of a word's vector, in and out.", "N", "Model")] = 128,
     hidden_dim: Annotated[int, option("Width of the tanh layer.", "N", "Model")] = 256,
+    table_dtype: Annotated[
+        str, named("What the class vectors are stored in; bfloat16 takes half the memory", TABLE_DTYPES, "Model")
+    ] = "float32",
     loss: Annotated[str, named("Training loss", LOSSES, "Training")] = "sampled_softmax",
     sampler: Annotated[
         str, named("Where a sampled loss takes its candidates from", SAMPLERS, "Training")
@@ -103,6 +106,9 @@ def train(
             "Training",
         ),
     ] = None,
+    precision: Annotated[
+        str, named("How precisely the loss multiplies; high and medium use matrix tiles (AMX)", PRECISIONS, "Training")
+    ] = "highest",
     seed: Annotated[int, option("Of parameters, order and candidates.", "N", "Training")] = 0,
     propensity_a: Annotated[
         float, option("A of the propensities in PSP@k: 0.5 for Wikipedia, 0.6 for Amazon.", "X", "Multilabel")
@@ -163,6 +169,8 @@ def train(
             "optimizer": optimizer,
             "learning_rate": learning_rate if learning_rate is not None else default_rate(optimizer, loss),
             "seed": seed,
+            "precision": precision,
+            "table_dtype": table_dtype,
         }
         if task == "multilabel":
             shared |= {name: value for name, value in MULTILABEL_DEFAULTS.items() if not _is_given(context, name)}

@@ -147,7 +147,8 @@ class AllClasses:
         if batch.temperature != 1.0:
             inputs /= self.dtype.type(batch.temperature)
         parts = [
-            RowGradient(np.arange(len(rows)), rows.astype(weights.dtype, copy=False), len(rows)) for rows, _ in shards
+            RowGradient(np.arange(len(rows)), rows.astype(weights.gradient_dtype, copy=False), len(rows))
+            for rows, _ in shards
         ]
         biases = None
         if batch.biases is not None:

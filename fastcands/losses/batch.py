@@ -80,7 +80,7 @@ class Batch(NamedTuple):
         strategy: str = "mod",
         temperature: float = 1.0,
         ignore_index: int | None = None,
-        precision: Precision | None = None,
+        precision: str | None = None,
     ) -> Batch:
         """Check the arguments; float64 arithmetic when any of them is float64, else float32.
 

@@ -15,6 +15,7 @@ from fastcands.values import RowGradient
 
 __all__ = ["Shards", "as_biases", "as_inputs", "as_weights"]
 
+_FLOAT32 = np.dtype(np.float32)
 _STORAGE = {"float32": FLOAT32, "float64": FLOAT64, "float16": FLOAT16, "bfloat16": BFLOAT16}
 
 
@@ -70,6 +71,11 @@ class Shards(NamedTuple):
         return self.arrays[0].dtype
 
     @property
+    def gradient_dtype(self) -> np.dtype[Any]:
+        """The dtype of the table's gradient: its own, float32 for bfloat16, which would round once more for nothing."""
+        return _FLOAT32 if self.dtype.kind == "V" else self.dtype  # bfloat16 is the one such dtype that is let in
+
+    @property
     def layout(self) -> tuple[int, int, int]:
         """Column stride in bytes, storage and width, as the kernels read rows."""
         first = self.arrays[0]
@@ -100,8 +106,8 @@ class Shards(NamedTuple):
         return taken
 
     def gradient(self, ids: NDArray[np.int64], rows: NDArray[Any]) -> RowGradient | list[RowGradient]:
-        """Return the gradient of the table, or of each shard, in the table's dtype."""
-        rows = rows.astype(self.dtype, copy=False)
+        """Return the gradient of the table, or of each shard, in `gradient_dtype`."""
+        rows = rows.astype(self.gradient_dtype, copy=False)
         if not self.listed:
             return RowGradient(ids, rows, self.total)
         if len(self.arrays) == 1:

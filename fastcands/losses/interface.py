@@ -16,7 +16,7 @@ from fastcands.losses.batch import Batch, as_upstream
 from fastcands.losses.in_batch import Frequencies, add_batch_classes
 from fastcands.losses.options import as_flag, as_ignore_index, as_temperature
 from fastcands.losses.sampled_values import as_sampled_values
-from fastcands.precision import Precision, as_precision
+from fastcands.precision import as_precision
 from fastcands.validation import as_size
 from fastcands.values import Gradients, SampledValues
 
@@ -45,7 +45,7 @@ class ExactLoss(ABC):
 
     temperature: float = field(default=1.0, kw_only=True)
     ignore_index: int | None = field(default=None, kw_only=True)
-    precision: Precision | None = field(default=None, kw_only=True)
+    precision: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         as_temperature(self.temperature)
@@ -159,7 +159,7 @@ class SampledLoss(ABC):
     in_batch: Frequencies | None = field(default=None, kw_only=True)
     temperature: float = field(default=1.0, kw_only=True)
     ignore_index: int | None = field(default=None, kw_only=True)
-    precision: Precision | None = field(default=None, kw_only=True)
+    precision: str | None = field(default=None, kw_only=True)
 
     _divides_logits: ClassVar[bool] = True
     """Whether the temperature is that of the logits."""

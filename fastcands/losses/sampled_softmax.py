@@ -219,7 +219,7 @@ class SampledSoftmaxLoss(SampledLoss):
         Returns
         -------
         Diagnostics
-            Without label smoothing: it changes the target, not the logits.
+            Without label smoothing: it changes the target, not the logits. Always in the highest precision.
 
         Raises
         ------

@@ -45,6 +45,8 @@ class MultilabelModel:
         frequencies (each count plus one), so the most frequent labels come first.
     dtype : {'float32', 'float64'}, default 'float32'
         Of all parameters.
+    table_dtype : {'float32', 'float64', 'bfloat16'}, optional
+        Of the class table, where it is another; see `ClassTable`.
     seed : int, default 0
         Of the initial parameters.
 
@@ -91,11 +93,14 @@ class MultilabelModel:
         optimizer: Any = fc.Adagrad(lr=0.1),  # noqa: B008 - immutable
         label_counts: Any = None,
         dtype: DTypeLike = "float32",
+        table_dtype: DTypeLike | None = None,
         seed: int = 0,
     ) -> None:
         bag_seed, table_seed = np.random.SeedSequence(seed).spawn(2)
         self.bag = EmbeddingBag(num_features, dim, dtype=dtype, seed=bag_seed)
-        self.table = fc.ClassTable(num_labels, dim, dtype=dtype, optimizer=optimizer, seed=table_seed)
+        self.table = fc.ClassTable(
+            num_labels, dim, dtype=dtype if table_dtype is None else table_dtype, optimizer=optimizer, seed=table_seed
+        )
         if label_counts is not None:
             counts = np.asarray(label_counts, np.float64)
             if counts.shape != (num_labels,) or not (counts >= 0).all():
@@ -224,7 +229,8 @@ class MultilabelModel:
         """
         table = self.table
         if self.logit_offsets is not None:
-            biases = (table.biases + self.logit_offsets).astype(table.weights.dtype)
+            assert table.biases is not None
+            biases = (table.biases + self.logit_offsets).astype(table.biases.dtype)
             table = fc.ClassTable.from_arrays(table.weights, biases, optimizer=fc.SGD(0.0))
         return table.topk(self.forward(points), k)
 

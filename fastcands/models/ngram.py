@@ -56,6 +56,8 @@ class NGramModel:
         words' frequencies (each count plus one), and training starts from a unigram model.
     dtype : {'float32', 'float64'}, default 'float32'
         Of all parameters.
+    table_dtype : {'float32', 'float64', 'bfloat16'}, optional
+        Of the class table, where it is another; see `ClassTable`.
     seed : int, default 0
         Of the initial parameters.
 
@@ -115,6 +117,7 @@ class NGramModel:
         dense_optimizer: Any = None,
         class_counts: Any = None,
         dtype: DTypeLike = "float32",
+        table_dtype: DTypeLike | None = None,
         seed: int = 0,
     ) -> None:
         feature_dim = embedding_dim if feature_dim is None else feature_dim
@@ -129,7 +132,13 @@ class NGramModel:
             seed=layers_seed,
         )
         self.context = context
-        self.table = fc.ClassTable(vocab_size, feature_dim, dtype=dtype, optimizer=optimizer, seed=table_seed)
+        self.table = fc.ClassTable(
+            vocab_size,
+            feature_dim,
+            dtype=dtype if table_dtype is None else table_dtype,
+            optimizer=optimizer,
+            seed=table_seed,
+        )
         if class_counts is not None:
             counts = np.asarray(class_counts, np.float64)
             if counts.shape != (vocab_size,) or not (counts >= 0).all():

@@ -19,6 +19,7 @@ __all__ = ["NGramPredictor", "NextWords"]
 Array = NDArray[Any]
 
 _ROWS = 65_536  # of an embedding, taken at once
+_EXACT = fc.SoftmaxLoss(precision="highest")  # whatever the setting is: scores and ranks are computed so too
 
 
 class NextWords(NamedTuple):
@@ -133,7 +134,7 @@ class NGramPredictor:
             As ``FeedForward.forward`` and ``SoftmaxLoss.value``.
         """
         features = self.layers.forward(contexts).features
-        values = fc.SoftmaxLoss().value(self.table.weights, self.table.biases, words, features)
+        values = _EXACT.value(self.table.weights, self.table.biases, words, features)
         return float(np.mean(values, dtype=np.float64))
 
     def evaluate(self, contexts: Any, words: Any, k: Sequence[int] = (1, 5, 10)) -> fc.Evaluation:
@@ -183,7 +184,7 @@ class NGramPredictor:
         features = self.layers.forward(contexts).features
         ids, scores = self.table.topk(features, k)
         # the loss of a word is the log normaliser less its logit
-        best = fc.SoftmaxLoss().value(self.table.weights, self.table.biases, ids[:, 0], features)
+        best = _EXACT.value(self.table.weights, self.table.biases, ids[:, 0], features)
         log_normalizers = best.astype(np.float64) + scores[:, 0]
         return NextWords(ids, np.exp(scores.astype(np.float64) - log_normalizers[:, None]))
 

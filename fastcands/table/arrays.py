@@ -76,7 +76,8 @@ class TableArrays:
         Notes
         -----
         Time O(B V D), memory a few MiB beyond the result. The same bits for any number of threads and any batch:
-        what `evaluate` ranks are these very scores.
+        what `evaluate` ranks are these very scores. The setting of `set_matmul_precision` does not count here: scores
+        are always computed in the highest precision.
 
         Examples
         --------
@@ -129,7 +130,7 @@ class TableArrays:
         -----
         Time O(N V D), one pass over the table for each batch. Memory beyond the arguments is a few MiB and V
         biases. A class ranks as in `topk`: a row counts for ``hits[k]`` exactly when ``topk(inputs, k).ids`` has
-        one of its true classes.
+        one of its true classes. As there, the precision is always the highest.
 
         Examples
         --------

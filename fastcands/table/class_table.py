@@ -240,7 +240,8 @@ class ClassTable(StoredTable):
 
         Notes
         -----
-        Time and memory do not grow with V when the loss is a sampled one. The same bits for any threads.
+        Time and memory do not grow with V when the loss is a sampled one. The same bits for any threads. Matrix
+        products have the precision of the loss, see `set_matmul_precision`; the update of the rows has none to lose.
 
         The step is made whole or not at all. Everything that can be refused is refused before the first row
         changes, and a signal that comes while rows change (Ctrl-C, a timer) is handled when they have: after a

@@ -213,3 +213,28 @@ def test_the_rank_of_real_files(tmp_path: Path) -> None:
     for _ in range(50):
         model.train_step(fc.SoftmaxLoss(ignore_index=-1), points)
     assert model.topk(points, 1).ids.tolist() == [[1], [2], [0]]
+
+
+def test_a_table_of_bfloat16() -> None:
+    points = random_points(60, 6)
+    finals = {}
+    for dtype in (None, "bfloat16"):
+        model = MultilabelModel(9, 40, dim=8, table_dtype=dtype, seed=1)
+        assert model.table.weights.dtype.name == (dtype or "float32")
+        assert model.bag.table.dtype == np.float32
+        loss = fc.SampledLogisticLoss(fc.UniformSampler(40, seed=2), 20, ignore_index=-1)
+        finals[dtype] = np.mean([model.train_step(loss, points).mean() for _ in range(80)][-20:])
+    assert finals["bfloat16"] == pytest.approx(finals[None], rel=0.02)
+    copy = MultilabelModel(9, 40, dim=8, table_dtype="bfloat16", seed=1)
+    copy.load_state_dict(copies(model))
+    for one in (model, copy):
+        one.train_step(fc.SoftmaxLoss(ignore_index=-1), points)
+    assert same(copies(model), copies(copy))
+    for offsets in (None, np.linspace(-1, 1, 40, dtype=np.float32)):
+        model.logit_offsets = offsets
+        saved = MultilabelModel.from_state(copies(model))
+        ids, scores = saved.topk(points, 5)
+        assert (ids == model.topk(points, 5).ids).all()
+        logits = model.forward(points) @ model.table.weights.astype(np.float32).T + model.table.biases
+        logits = logits if offsets is None else logits + offsets
+        np.testing.assert_allclose(scores, -np.sort(-logits, axis=1)[:, :5], rtol=1e-4, atol=1e-5)

@@ -7,7 +7,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import fastcands as fc
-from fastcands.models import NGramModel
+from fastcands.models import NGramModel, NGramPredictor
 
 SIZES: dict[str, Any] = {"context": 2, "embedding_dim": 3, "hidden_dim": 4}
 
@@ -32,6 +32,49 @@ def batches(num_words: int, num_rows: int, count: int, seed: int = 0) -> list[tu
         words = np.where(noise, generator.integers(0, num_words, num_rows), (3 * contexts[:, 1] + 1) % num_words)
         result.append((contexts, words))
     return result
+
+
+@pytest.mark.parametrize("logit_offsets", [None, 0.5])
+def test_a_table_of_bfloat16(logit_offsets: float | None) -> None:
+    """It learns as one of float32 does; a state goes back to the bit; a prediction is that of the same numbers."""
+    finals = {}
+    for dtype in (None, "bfloat16"):
+        model = NGramModel(40, context=2, embedding_dim=6, hidden_dim=9, table_dtype=dtype, seed=3)
+        assert model.table.weights.dtype.name == (dtype or "float32")
+        assert model.table.biases is not None
+        assert model.table.biases.dtype == model.layers.parameters["embedding"].dtype == np.float32
+        loss = fc.SampledSoftmaxLoss(fc.LogUniformSampler(40, seed=2), 20)
+        rows = batches(40, 64, 150)
+        for contexts, words in rows:
+            model.train_step(loss, contexts, words)
+        finals[dtype] = model.log_loss(*rows[-1])
+    assert finals["bfloat16"] == pytest.approx(finals[None], rel=0.02)
+    assert finals["bfloat16"] < 0.6 * np.log(40)
+
+    if logit_offsets is not None:
+        model.logit_offsets = np.full(40, logit_offsets, np.float32)
+    copy = NGramModel(40, context=2, embedding_dim=6, hidden_dim=9, table_dtype="bfloat16", seed=3)
+    copy.load_state_dict(copies(model))
+    for one in (model, copy):
+        one.train_step(fc.SoftmaxLoss(), *rows[0])
+    assert same(copies(model), copies(copy))
+
+    contexts, words = rows[1]
+    predictor = NGramPredictor.from_state(copies(model), 2)
+    assert predictor.table.weights.dtype == model.table.weights.dtype
+    assert predictor.log_loss(contexts, words) == model.log_loss(contexts, words)
+    logits = predictor.layers.forward(contexts).features @ model.table.weights.astype(np.float32).T + model.table.biases
+    found = predictor.next_words(contexts, 40).ids
+    assert (np.take_along_axis(logits, found, 1)[:, :-1] >= np.take_along_axis(logits, found, 1)[:, 1:] - 1e-5).all()
+
+
+def test_predictions_do_not_go_by_the_setting() -> None:
+    model = NGramModel(40, context=2, embedding_dim=6, hidden_dim=9, seed=3)
+    contexts, words = batches(40, 64, 1)[0]
+    expected, likeliest = model.log_loss(contexts, words), model.predictor().next_words(contexts, 3)
+    with fc.matmul_precision("medium"):
+        assert model.log_loss(contexts, words) == expected
+        assert (model.predictor().next_words(contexts, 3).probabilities == likeliest.probabilities).all()
 
 
 @pytest.mark.parametrize("feature_dim", [None, 5])

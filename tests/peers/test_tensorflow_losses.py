@@ -285,3 +285,18 @@ def test_default_sampler_draws_the_same_stream(
             np.testing.assert_allclose(ours, theirs, rtol=2e-5)
             losses.append(ours)
         assert not np.allclose(losses[0], losses[1], rtol=1e-2)
+
+
+def test_gradients_of_bfloat16_weights_are_rounded_by_tensorflow_and_not_here() -> None:
+    rng = np.random.default_rng(5)
+    weights = rng.normal(size=(20, 4)).astype(tf.bfloat16.as_numpy_dtype)
+    inputs, labels = rng.normal(size=(3, 4)).astype(np.float32), np.array([[1], [7], [7]])
+    variable = tf.Variable(weights)
+    with tf.GradientTape() as tape:
+        logits = tf.matmul(tf.cast(inputs, tf.bfloat16), variable, transpose_b=True)
+        loss = tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels[:, 0], logits))
+    theirs = tape.gradient(loss, variable).numpy()
+    ours = fc.nn.full_softmax_loss_and_grad(weights, None, labels, inputs)[1].weights.to_dense()
+    truth = reference.full_softmax(weights.astype(float), None, labels, inputs.astype(float)).d_weights
+    assert (theirs.dtype, ours.dtype) == (weights.dtype, np.float32)
+    assert np.abs(ours - truth).max() < 1e-6 < 1e-4 < np.abs(theirs.astype(float) - truth).max()
