@@ -21,7 +21,15 @@ from fastcands.simd.target import ROWS, VECTOR_BYTES
 from fastcands.simd.transpose import transpose_square
 from fastcands.simd.vector import address, fetch_add
 
-__all__ = ["FEATURE_CHUNK", "INPUT_PANELS", "add_label_rows", "input_gradients", "weight_gradients"]
+__all__ = [
+    "FEATURE_CHUNK",
+    "INPUT_PANELS",
+    "add_label_rows",
+    "add_share",
+    "input_gradients",
+    "weight_gradients",
+    "write_columns",
+]
 
 INPUT_PANELS, FEATURE_CHUNK = 8, 256
 """Panels and features of one piece of work on the gradient of the inputs, at most."""
@@ -126,13 +134,13 @@ def input_gradients(worker: int, num_threads: int, job: Any) -> None:
         for j in range(here):
             start = (first_panel + j) * lanes
             last, end = min(examples, start + lanes), min(first_feature + features, width)
-            _write_columns(sums, j * chunk, d_inputs, start, last, first_feature, end)
+            write_columns(sums, j * chunk, d_inputs, start, last, first_feature, end)
             for i in range(start, last):
                 for t in range(num_true):
                     share = true_gradient[i, t]
                     for d in range(first_feature, end):
                         d_inputs[i, d] += share * label_weights[i * num_true + t, d]
-    _add_share(
+    add_share(
         worker, num_threads, job.label_order, job.label_starts, job.label_rows[: job.sizes[1]], true_gradient,
         job.inputs, job.weight_rows, job.bias_rows,
     )  # fmt: skip
@@ -140,7 +148,7 @@ def input_gradients(worker: int, num_threads: int, job: Any) -> None:
 
 
 @kernel
-def _write_columns(sums: Any, at: int, out: Any, first: int, last: int, begin: int, end: int) -> None:
+def write_columns(sums: Any, at: int, out: Any, first: int, last: int, begin: int, end: int) -> None:
     """``out[first:last, begin:end] = the columns of a panel of sums``.
 
     IN
@@ -165,11 +173,18 @@ def _write_columns(sums: Any, at: int, out: Any, first: int, last: int, begin: i
 
 
 @kernel
-def _add_share(
+def add_share(
     worker: int, num_threads: int, order: Any, starts: Any, label_rows: Any, true_gradient: Any, inputs: Any,
     weight_rows: Any, bias_rows: Any,
 ) -> None:  # fmt: skip
-    """Add one worker's share of `add_label_rows`."""
+    """Add one worker's share of `add_label_rows`.
+
+    IN
+        worker, num_threads : who of how many
+        order, starts, label_rows, true_gradient, inputs : as there
+    IN, OUT
+        weight_rows, bias_rows : as there
+    """
     groups = label_rows.shape[0]
     num_true = true_gradient.shape[1]
     width = inputs.shape[1]
@@ -209,6 +224,6 @@ def add_label_rows(
         bias_rows : (R,)
     """
     for index in prange(num_threads):
-        _add_share(
+        add_share(
             np.int64(index), num_threads, order, starts, label_rows, true_gradient, inputs, weight_rows, bias_rows
         )

@@ -12,11 +12,11 @@ from fastcands.simd.columns import exp_columns
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.vector import address
 
-__all__ = ["join"]
+__all__ = ["join", "join_logistic", "join_softmax", "target_of"]
 
 
 @kernel
-def _target(present: Any, i: int, t: int, num_true: int) -> float:
+def target_of(present: Any, i: int, t: int, num_true: int) -> float:
     """Return what a true class's probability should be: equal shares of 1 among those that are classes.
 
     IN
@@ -33,11 +33,18 @@ def _target(present: Any, i: int, t: int, num_true: int) -> float:
 
 
 @kernel
-def _join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
+def join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
     """``loss = logsumexp(all logits) - sum(targets * true logits)`` for one panel; peaks become factors.
 
     A tile holds e^(logit - peak). Its factor, upstream e^(peak - normaliser), makes that upstream times probability.
     Blocks outside and lanes inside, so that loops over all tiles are vector code.
+
+    IN
+        job : CandidateJob
+        j : panel
+        blocks : blocks of candidates
+    SCRATCH
+        highest : (at least PANEL,)
     """
     peaks, totals, true_logits, true_gradient = job.peaks, job.totals, job.true_logits, job.true_gradient
     panels, lanes = peaks.shape[1:]
@@ -65,7 +72,7 @@ def _join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
         mean = 0.0
         for t in range(num_true):
             total += math.exp(np.float64(true_logits[i, t]) - high)
-            target = _target(job.present, i, t, num_true)
+            target = target_of(job.present, i, t, num_true)
             if target != 0:
                 mean += target * (np.float64(true_logits[i, t]) - high)
         normaliser = math.log(total)
@@ -73,7 +80,7 @@ def _join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
         upstream = job.upstream[i]
         for t in range(num_true):
             share = math.exp(np.float64(true_logits[i, t]) - high - normaliser)
-            true_gradient[i, t] = upstream * (share - _target(job.present, i, t, num_true))
+            true_gradient[i, t] = upstream * (share - target_of(job.present, i, t, num_true))
         highest[lane] = upstream * math.exp(-normaliser)
     for b in range(blocks):
         for lane in range(lanes):
@@ -81,10 +88,15 @@ def _join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
 
 
 @kernel
-def _join_logistic(job: Any, j: int, blocks: int) -> None:
+def join_logistic(job: Any, j: int, blocks: int) -> None:
     """Add the losses of the tiles of one panel and of its true classes.
 
     A logit z with target y costs ``log(1 + e^z) - y z``, and its gradient is ``1 / (1 + e^-z) - y``.
+
+    IN
+        job : CandidateJob
+        j : panel
+        blocks : blocks of candidates
     """
     totals, true_logits = job.totals, job.true_logits
     lanes = totals.shape[2]
@@ -98,7 +110,7 @@ def _join_logistic(job: Any, j: int, blocks: int) -> None:
             z = np.float64(true_logits[i, t]) - np.float64(job.log_normalizer[i])
             small = math.exp(-abs(z))
             total += (0.0 if z <= 0 else z) + math.log1p(small)
-            target = _target(job.present, i, t, num_true)
+            target = target_of(job.present, i, t, num_true)
             if target != 0:
                 total -= target * z
             sigmoid = 1 / (1 + small) if z >= 0 else small / (1 + small)
@@ -120,7 +132,7 @@ def join(worker: int, num_threads: int, job: Any) -> None:
     mode = flush_denormals()
     for j in range(worker * panels // num_threads, (worker + 1) * panels // num_threads):
         if job.logistic:
-            _join_logistic(job, j, blocks)
+            join_logistic(job, j, blocks)
         else:
-            _join_softmax(job, highest, j, blocks)
+            join_softmax(job, highest, j, blocks)
     restore_denormals(mode)

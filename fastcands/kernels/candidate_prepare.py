@@ -17,7 +17,7 @@ from fastcands.simd.memory import prefetch
 from fastcands.simd.target import ROWS
 from fastcands.simd.vector import address, fetch_add
 
-__all__ = ["prepare"]
+__all__ = ["look_up_labels", "plan", "prepare"]
 
 _READ_AHEAD = 4
 
@@ -38,7 +38,7 @@ def _write_logs(counts: Any, wanted: bool, logs: Any) -> None:
 
 
 @kernel
-def _plan(job: Any) -> None:
+def plan(job: Any) -> None:
     """Fill the job's plan."""
     sampled, labels, class_rows = job.sampled, job.labels.reshape(-1), job.class_rows
     count = len(sampled)
@@ -66,6 +66,38 @@ def _plan(job: Any) -> None:
     sizes[0], sizes[1], sizes[2], sizes[3] = columns, groups, results, further
 
 
+@kernel
+def look_up_labels(job: Any, first: int, last: int, end: int) -> None:
+    """Compute the true logits of a panel of examples, and write what the panel's lanes need to know of them.
+
+    IN
+        job : CandidateJob
+        first, last : examples
+        end : lanes from `last` to this are padding
+    """
+    weights, label_weights, labels = job.weights, job.label_weights, job.labels
+    true_counts, true_log_counts = job.true_counts.reshape(-1), job.true_log_counts
+    num_true, span = labels.shape[1], min(weights.width * 4, 1024)
+    labels_here = slice(first * num_true, last * num_true)
+    _write_logs(true_counts[labels_here], job.subtract_log_q, true_log_counts[labels_here])
+    for i in range(first, last):
+        job.shifts[i], job.lane_upstream[i] = job.log_normalizer[i], job.upstream[i]
+        for t in range(num_true):
+            if i + _READ_AHEAD < last:
+                ahead = row_address(weights, labels[i + _READ_AHEAD, t])
+                for offset in range(0, span, 64):
+                    prefetch(ahead + offset)
+            k = i * num_true + t
+            where = row_address(weights, labels[i, t])
+            read_row(where, weights.column_stride, weights.storage, weights.width, label_weights, k)
+            correction = bias_of(job.biases, labels[i, t], job.temperature) - true_log_counts[k]
+            absent = len(job.present) > 0 and not job.present[i, t]
+            product = dot(job.inputs, i, label_weights, k, weights.width)
+            job.true_logits[i, t] = -math.inf if absent else product + correction
+    for i in range(last, end):
+        job.shifts[i], job.lane_upstream[i] = 0, 0
+
+
 def prepare(worker: int, num_threads: int, job: Any) -> None:
     """Plan, on the first worker; then pack panels of examples and look up their true classes.
 
@@ -76,34 +108,13 @@ def prepare(worker: int, num_threads: int, job: Any) -> None:
         job : CandidateJob
     """
     if worker == 0:
-        _plan(job)
-    inputs, weights, label_weights = job.inputs, job.weights, job.label_weights
-    true_counts, true_log_counts = job.true_counts.reshape(-1), job.true_log_counts
-    examples, num_true = job.labels.shape
-    labels, span = job.labels, min(weights.width * 4, 1024)
+        plan(job)
+    examples = job.inputs.shape[0]
     panels, _, lanes = job.by_example.shape
     counter = job.counters[0:]
     while True:
         j = fetch_add(counter)
         if j >= panels:
             break
-        pack_panel(inputs, j, job.by_example, job.by_feature)
-        last = min(examples, (j + 1) * lanes)
-        labels_here = slice(j * lanes * num_true, last * num_true)
-        _write_logs(true_counts[labels_here], job.subtract_log_q, true_log_counts[labels_here])
-        for i in range(j * lanes, last):
-            job.shifts[i], job.lane_upstream[i] = job.log_normalizer[i], job.upstream[i]
-            for t in range(num_true):
-                if i + _READ_AHEAD < last:
-                    ahead = row_address(weights, labels[i + _READ_AHEAD, t])
-                    for offset in range(0, span, 64):
-                        prefetch(ahead + offset)
-                k = i * num_true + t
-                where = row_address(weights, labels[i, t])
-                read_row(where, weights.column_stride, weights.storage, weights.width, label_weights, k)
-                correction = bias_of(job.biases, labels[i, t], job.temperature) - true_log_counts[k]
-                absent = len(job.present) > 0 and not job.present[i, t]
-                product = dot(inputs, i, label_weights, k, weights.width)
-                job.true_logits[i, t] = -math.inf if absent else product + correction
-        for i in range(last, (j + 1) * lanes):
-            job.shifts[i], job.lane_upstream[i] = 0, 0
+        pack_panel(job.inputs, j, job.by_example, job.by_feature)
+        look_up_labels(job, j * lanes, min(examples, (j + 1) * lanes), (j + 1) * lanes)

@@ -22,14 +22,18 @@ from fastcands.simd.product import row_product
 from fastcands.simd.target import ROWS
 from fastcands.simd.vector import address, fetch_add
 
-__all__ = ["form_tiles"]
+__all__ = ["form_tiles", "leave_out", "place_columns"]
 
 
 @kernel
-def _place_columns(job: Any, first: int, last: int) -> None:
+def place_columns(job: Any, first: int, last: int) -> None:
     """Look up where the rows of columns `first` to `last` begin, and what is added to their logits.
 
     Biases lie anywhere, so all of them are asked for before the first is read.
+
+    IN
+        job : CandidateJob
+        first, last : columns
     """
     biases, classes, addresses, offsets = job.biases, job.classes, job.addresses, job.offsets
     if len(biases.starts):
@@ -41,8 +45,16 @@ def _place_columns(job: Any, first: int, last: int) -> None:
 
 
 @kernel
-def _leave_out(job: Any, tile: Any, j: int, first: int, last: int) -> None:
-    """Mask the accidental hits of a panel in the tile of columns `first` to `last`."""
+def leave_out(job: Any, tile: Any, j: int, first: int, last: int) -> None:
+    """Mask the accidental hits of a panel in the tile of columns `first` to `last`.
+
+    IN
+        job : CandidateJob
+        j : panel
+        first, last : columns
+    IN, OUT
+        tile : (at least last - first, PANEL)
+    """
     examples, num_true = job.labels.shape
     lanes = tile.shape[1]
     for lane in range(min(lanes, examples - j * lanes)):
@@ -83,7 +95,7 @@ def form_tiles(worker: int, num_threads: int, job: Any) -> None:
         first = b * block
         real = min(block, columns - first)
         padded = (real + ROWS - 1) // ROWS * ROWS
-        _place_columns(job, first, first + real)
+        place_columns(job, first, first + real)
         gather_rows_of(
             job.addresses, first, first + real, weights.column_stride, weights.storage, weights.width, rows[slot], 0
         )
@@ -98,7 +110,7 @@ def form_tiles(worker: int, num_threads: int, job: Any) -> None:
                     address(offsets, first + r), address(tile, r * lanes),
                 )  # fmt: skip
             if job.remove_hits:
-                _leave_out(job, tile, j, first, first + real)
+                leave_out(job, tile, j, first, first + real)
             at = (b * panels + j) * lanes
             if job.logistic:
                 for lane in range(lanes):

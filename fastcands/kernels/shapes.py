@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastcands.simd.bfloat16 import BLOCK_BYTES, SIDE
 from fastcands.simd.exponential import LOWEST
 from fastcands.simd.target import ROWS, VECTOR_BYTES
 
-__all__ = ["LOWEST", "TILE_ROWS", "panel_lanes", "panels_for", "whole_tiles"]
+__all__ = ["BLOCK_WORDS", "LOWEST", "SIDE", "TILE_ROWS", "panel_lanes", "panels_for", "whole_tiles"]
 
 TILE_ROWS = ROWS
 """Rows of a register tile."""
+BLOCK_WORDS = BLOCK_BYTES // 2
+"""bfloat16 numbers of a packed block of SIDE x SIDE."""
 
 
 def panel_lanes(dtype: DTypeLike) -> int:

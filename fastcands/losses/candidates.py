@@ -12,8 +12,11 @@ from numpy.typing import DTypeLike, NDArray
 from fastcands.kernels.candidate_gradients import FEATURE_CHUNK, INPUT_PANELS
 from fastcands.kernels.candidate_job import CandidateJob, CandidateScratch
 from fastcands.kernels.candidate_step import candidate_step
+from fastcands.kernels.matrix_scratch import MatrixScratch
+from fastcands.kernels.matrix_step import STAGES, matrix_step
 from fastcands.kernels.shapes import TILE_ROWS, panel_lanes, panels_for, whole_tiles
 from fastcands.losses.batch import Batch
+from fastcands.losses.matrix_candidates import place_matrices
 from fastcands.losses.workspace import carve
 from fastcands.stages import Placed
 from fastcands.threads import threads_for
@@ -99,6 +102,15 @@ def _scratch(
     yield (examples, num_true), dtype  # true_gradient
 
 
+def _place(
+    dtype: np.dtype[Any], examples: int, num_true: int, candidates: int, width: int, keep: bool, threads: int
+) -> Placed:
+    """Return the scratch of one call, laid down."""
+    shapes = dtype, examples, num_true, candidates, width, keep, threads
+    piece = _input_piece(panels_for(examples, dtype), whole_tiles(width), threads)
+    return carve(shapes, lambda: _scratch(*shapes), lambda arrays: Placed(CandidateScratch._make((*arrays, piece))))
+
+
 class CandidateStep:
     """One call of a sampled loss.
 
@@ -119,7 +131,7 @@ class CandidateStep:
     ----------
     job : CandidateJob
         Of this call alone.
-    scratch : CandidateScratch
+    scratch : CandidateScratch or MatrixScratch
         Holds until the next step of this thread.
     """
 
@@ -139,12 +151,10 @@ class CandidateStep:
         candidates, width = len(values.sampled_candidates), batch.inputs.shape[1]
         self.batch, keep = batch, upstream is not None
         self.threads = threads_for(examples * candidates * width)
-        shapes = dtype, examples, num_true, candidates, width, keep, self.threads
-        piece = _input_piece(panels_for(examples, dtype), batch.depth, self.threads)
-        placed = carve(
-            shapes, lambda: _scratch(*shapes), lambda arrays: Placed(CandidateScratch._make((*arrays, piece)))
-        )
-        self.scratch: CandidateScratch = placed.fields
+        sizes = examples, num_true, candidates, width, keep, self.threads
+        self._on_tiles = batch.precision != "highest"
+        placed = place_matrices(*sizes, batch.precision == "high") if self._on_tiles else _place(dtype, *sizes)
+        self.scratch: CandidateScratch | MatrixScratch = placed.fields
         self.scratch.counters.fill(0)
         self.scratch.log_normalizer[:] = log_normalizer
         most = candidates + examples * num_true if keep else 0
@@ -161,8 +171,11 @@ class CandidateStep:
         ))  # fmt: skip
 
     def run(self, stages: tuple[int, int]) -> None:
-        """Run some of the stages of `kernels.candidate_step`."""
-        candidate_step(self.job, self._placed, self.threads, *stages)
+        """Run some of the stages of `kernels.candidate_step`, or those that take their place on matrix tiles."""
+        if self._on_tiles:
+            matrix_step(self.job, self._placed, self.threads, STAGES[stages[0]], STAGES[stages[1]])
+        else:
+            candidate_step(self.job, self._placed, self.threads, *stages)
 
     def gradients(self, spread: Spread | None = None) -> Gradients:
         """Return the gradients, all stages done.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fastcands.kernels.candidate_job import CandidateScratch
 from fastcands.kernels.gather import gather_rows
+from fastcands.kernels.matrix_scratch import MatrixScratch
 from fastcands.losses.batch import Batch
 from fastcands.losses.candidates import Spread
 from fastcands.threads import get_num_threads
@@ -44,7 +45,7 @@ def _first_of_row(labels: NDArray[np.int64], present: NDArray[np.bool_]) -> NDAr
 
 
 def smooth_sampled(
-    batch: Batch, values: SampledValues, scratch: CandidateScratch, epsilon: float, remove_hits: bool
+    batch: Batch, values: SampledValues, scratch: CandidateScratch | MatrixScratch, epsilon: float, remove_hits: bool
 ) -> Smoothing:
     """Return the terms that take `epsilon` of the target to the T true and the candidate logits of a row alike.
 

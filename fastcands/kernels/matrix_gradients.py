@@ -1,0 +1,154 @@
+"""Gradients of a sampled loss on matrix tiles, from packed tiles of the gradient of its logits.
+
+The products are those of `candidate_gradients`. Sums run along k in one chain each, in tiles and between calls, so that
+neither the number of threads nor the sizes of pieces changes a bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastcands.jit import kernel
+from fastcands.kernels.candidate_gradients import add_share, write_columns
+from fastcands.simd.bfloat16 import SIDE
+from fastcands.simd.denormals import flush_denormals, restore_denormals
+from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
+from fastcands.simd.matrix_columns import add_weighted_rows
+from fastcands.simd.vector import address, fetch_add
+
+__all__ = ["PANELS_AT_ONCE", "matrix_input_gradients", "matrix_weight_gradients"]
+
+PANELS_AT_ONCE = 32
+"""Steps of one call of a product in weight gradients; the tiles of a block stay in the second-level cache so long."""
+_NUMBERS = SIDE * SIDE
+
+
+@kernel
+def _write_rows(job: Any, worker: int, place: int, first: int, last: int, begin: int) -> None:
+    """Copy a block of sums to the rows that columns `first` to `last` have in the gradient."""
+    sums, class_rows, weight_rows = job.sums, job.class_rows, job.weight_rows
+    here = min(SIDE, weight_rows.shape[1] - begin)
+    for r in range(last - first):
+        row, source = class_rows[first + r], place + r * SIDE
+        if here == SIDE:
+            for c in range(SIDE):
+                weight_rows[row, begin + c] = sums[worker, source + c]
+        else:
+            for c in range(here):
+                weight_rows[row, begin + c] = sums[worker, source + c]
+
+
+def matrix_weight_gradients(worker: int, num_threads: int, job: Any) -> None:
+    """Fifth stage: the candidates' rows of the table's gradient; a worker takes the next block.
+
+    IN
+        worker, num_threads : who of how many
+        job : CandidateJob with a MatrixScratch
+    """
+    tiles, inputs, sums, split = job.by_candidate, job.input_rows, job.sums, job.split
+    groups, panels, words = tiles.shape[1:]
+    steps, columns, block = inputs.shape[0], job.sizes[0], groups * SIDE
+    blocks = (columns + block - 1) // block
+    counter = job.counters[4:]
+    mode = flush_denormals()
+    configure_tiles()
+    while True:
+        b = fetch_add(counter)
+        if b >= blocks:
+            break
+        first, last = b * block, min(columns, (b + 1) * block)
+        here = (last - first + SIDE - 1) // SIDE
+        for g in range(here):
+            start, at = first + g * SIDE, address(sums, worker * sums.shape[1])
+            add_weighted_rows(
+                address(tiles, (b * groups + g) * panels * words), panels, split, address(job.factors, 0), at
+            )
+            for r in range(min(SIDE, last - start)):
+                total = 0.0
+                for lane in range(16):
+                    total += np.float64(sums[worker, r * 16 + lane])
+                job.bias_rows[job.class_rows[start + r]] = total
+        for k in range(0, panels, PANELS_AT_ONCE):
+            length = min(PANELS_AT_ONCE, panels - k)
+            for s in range(steps):
+                for g in range(here):
+                    # one piece needs no memory of its own for each block of sums
+                    place = 0 if panels <= PANELS_AT_ONCE else (s * groups + g) * _NUMBERS
+                    block_product(
+                        address(tiles, ((b * groups + g) * panels + k) * words),
+                        address(inputs, (s * panels + k) * words), length, split, k,
+                        address(sums, worker * sums.shape[1] + place), SIDE,
+                    )  # fmt: skip
+                    if k + length == panels:
+                        start = first + g * SIDE
+                        _write_rows(job, worker, place, start, min(last, start + SIDE), s * SIDE)
+    release_tiles()
+    restore_denormals(mode)
+
+
+@kernel
+def _write_inputs(job: Any, worker: int, place: int, j: int, begin: int) -> None:
+    """Write the gradient of the inputs of panel j, 32 features: sums times factors, and true classes'."""
+    sums, factors, d_inputs = job.sums, job.factors, job.d_inputs
+    true_gradient, label_weights = job.true_gradient, job.label_weights
+    num_true = true_gradient.shape[1]
+    first, last = j * SIDE, min(d_inputs.shape[0], (j + 1) * SIDE)
+    end = min(d_inputs.shape[1], begin + SIDE)
+    write_columns(sums[worker], place // SIDE, d_inputs, first, last, begin, end)
+    for i in range(first, last):
+        factor = factors[i]
+        for d in range(begin, end):
+            d_inputs[i, d] *= factor
+        for t in range(num_true):
+            share, k = true_gradient[i, t], i * num_true + t
+            for d in range(begin, end):
+                d_inputs[i, d] += share * label_weights[k, d]
+
+
+def matrix_input_gradients(worker: int, num_threads: int, job: Any) -> None:
+    """Last stage: the gradient of the inputs; then the true classes' share of the table's gradient.
+
+    A worker takes the next piece: a group of panels and some steps of features. The candidates' columns of a block stay
+    in the second-level cache for all panels of a piece, a panel's tiles in the first-level cache for all its steps.
+
+    IN
+        worker, num_threads : who of how many
+        job : CandidateJob with a MatrixScratch
+    """
+    tiles, candidates, sums, split = job.by_example, job.candidate_columns, job.sums, job.split
+    panels, groups, words = tiles.shape[1:]
+    steps, columns, block = candidates.shape[1], job.sizes[0], groups * SIDE
+    blocks = (columns + block - 1) // block
+    group, chunk = job.input_piece
+    pieces, chunks = (panels + group - 1) // group, (steps + chunk - 1) // chunk
+    counter = job.counters[5:]
+    mode = flush_denormals()
+    configure_tiles()
+    while True:
+        task = fetch_add(counter)
+        if task >= pieces * chunks:
+            break
+        first_panel, first_step = task // chunks * group, task % chunks * chunk
+        last_panel, last_step = min(panels, first_panel + group), min(steps, first_step + chunk)
+        for b in range(blocks):
+            here = (min(columns, (b + 1) * block) - b * block + SIDE - 1) // SIDE
+            for j in range(first_panel, last_panel):
+                for s in range(first_step, last_step):
+                    place = ((j - first_panel) * chunk + s - first_step) * _NUMBERS
+                    block_product(
+                        address(candidates, (b * steps + s) * groups * words),
+                        address(tiles, (b * panels + j) * groups * words), here, split, b,
+                        address(sums, worker * sums.shape[1] + place), SIDE,
+                    )  # fmt: skip
+        for j in range(first_panel, last_panel):
+            for s in range(first_step, last_step):
+                place = ((j - first_panel) * chunk + s - first_step) * _NUMBERS
+                _write_inputs(job, worker, place, j, s * SIDE)
+    release_tiles()
+    add_share(
+        worker, num_threads, job.label_order, job.label_starts, job.label_rows[: job.sizes[1]], job.true_gradient,
+        job.inputs, job.weight_rows, job.bias_rows,
+    )  # fmt: skip
+    restore_denormals(mode)

@@ -1,0 +1,81 @@
+"""What the stages of a sampled loss on matrix tiles leave to each other."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+__all__ = ["MatrixScratch"]
+
+
+class MatrixScratch(NamedTuple):
+    """Scratch of one call: what `CandidateJob` has beyond the call's arguments and results, for matrix tiles.
+
+    Examples come in panels of 32, features in steps of 32, candidates in groups of 32, some groups a block. Whatever a
+    product reads is in packed blocks of 32 x 32 bfloat16 (`fastcands.simd.bfloat16`), `words` uint16 long: 1024, or
+    2048 when factors are split. A left and a right panel run along k, the last but one axis.
+    """
+
+    counters: Any
+    """(6,) int64, one a stage, zero before the first: the next piece of work."""
+
+    # the plan and the true classes, as in `CandidateJob`; what is rounded up to ROWS there is rounded up to 32 here
+    sizes: Any
+    classes: Any
+    addresses: Any
+    offsets: Any
+    copies: Any
+    class_rows: Any
+    label_columns: Any
+    label_order: Any
+    label_starts: Any
+    label_rows: Any
+    log_counts: Any
+    true_log_counts: Any
+    log_weights: Any
+    orders: Any
+    digits: Any
+    label_weights: Any
+    log_normalizer: Any
+    shifts: Any
+    """(panels 32,), what is subtracted from a column's logits: `log_normalizer`, or the reference of a softmax."""
+    lane_upstream: Any
+    true_logits: Any
+    true_gradient: Any
+
+    # what products read
+    input_columns: Any
+    """(panels, steps, words), inputs as right panels along features."""
+    input_rows: Any
+    """(steps, panels, words), inputs times `factors` as right panels along examples, or (0, …) for the value alone."""
+    candidate_rows: Any
+    """(workers, groups, steps, words), a block's rows of the table as left panels along features."""
+    candidate_columns: Any
+    """(blocks, steps, groups, words), the same as left panels along candidates, or (0, …)."""
+    by_candidate: Any
+    """(blocks, groups, panels, words), tiles of gradients as left panels along examples, or (0, …)."""
+    by_example: Any
+    """(blocks, panels, groups, words), the same as right panels along candidates, or (0, …)."""
+
+    # sums
+    peaks: Any
+    """(blocks, panels, 32), maximum of each column of a tile, less `shifts`."""
+    totals: Any
+    """(blocks, panels, 32), sum of each column."""
+    exceeded: Any
+    """(1,) int64, whether a logit was too far above its reference."""
+    factors: Any
+    """(panels 32,), what turns a tile's column into gradients of the logits."""
+    # each worker's own
+    rows: Any
+    """(workers 32, at least D rounded up to 32), rows of the table before they are packed."""
+    tile: Any
+    """(workers, 32, 32), a tile of logits, in the first-level cache."""
+    lanes: Any
+    """(workers, 4, 32), by lanes: zeros, ones, and two for what comes up."""
+    sums: Any
+    """(workers, numbers), blocks of sums of the gradients."""
+
+    split: int
+    """1 where factors have a high and a low part, else 0."""
+    input_piece: tuple[int, int]
+    """Panels and steps of one piece of work on the gradient of the inputs."""

@@ -1,0 +1,191 @@
+"""Logits of examples and candidates on matrix tiles, 32 x 32 at a time, reduced and rounded while they are in cache.
+
+The float32 tiles of `candidate_tiles` never exist as a whole: a block of logits becomes gradients and is packed for the
+two products to come. Exponentials of a softmax need a reference before all logits are known. It is the highest true
+logit of an example: e^(logit - reference), rounded, has the same relative error whatever the reference is, and one
+factor an example, upstream e^(reference - normaliser), turns it into gradients. Only where a logit lies so far above
+that it might overflow, the panel is formed once more, with the highest logit of each such example as its reference.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastcands.jit import kernel
+from fastcands.kernels.candidate_tiles import leave_out, place_columns
+from fastcands.kernels.gather import gather_rows_of
+from fastcands.kernels.shapes import LOWEST
+from fastcands.simd.bfloat16 import SIDE, pack_left, pack_left_transposed, pack_right
+from fastcands.simd.columns import update_softmax_columns
+from fastcands.simd.denormals import flush_denormals, restore_denormals
+from fastcands.simd.logistic import logistic_columns
+from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
+from fastcands.simd.matrix_columns import exp_block, fill_block
+from fastcands.simd.vector import address, fetch_add
+
+__all__ = ["form_blocks", "form_exceeding_blocks", "read_references"]
+
+_ROOM = 28.0
+"""How far a logit may be above its reference: sums of exponentials, and their inverse times any sensible
+weight of an example, stay far from the ends of float32."""
+
+
+@kernel
+def read_references(job: Any, j: int, worker: int) -> Any:
+    """Write the references of a panel's exponentials; return whether they differ from `shifts`.
+
+    IN
+        job : CandidateJob
+        j : panel
+        worker : whose `lanes[worker, 2]` they go to
+    """
+    lanes, shifts, peaks, differ = job.lanes, job.shifts, job.peaks, False
+    block = job.candidate_rows.shape[1] * SIDE
+    for lane in range(SIDE):
+        lanes[worker, 2, lane] = 0
+    for b in range((job.sizes[0] + block - 1) // block):
+        for lane in range(SIDE):
+            lanes[worker, 2, lane] = max(lanes[worker, 2, lane], peaks[b, j, lane])
+    for lane in range(SIDE):
+        above = lanes[worker, 2, lane]
+        if above > _ROOM:
+            differ = True
+        else:
+            above = np.float32(0)
+        lanes[worker, 2, lane] = shifts[j * SIDE + lane] + above
+    return differ
+
+
+@kernel
+def _pack_candidates(job: Any, b: int, worker: int, first: int, last: int, columns_too: bool) -> None:
+    """Gather the rows of columns `first` to `last`, of block b, and pack them; rows up to a whole group are zero."""
+    rows, weights, split = job.rows, job.weights, job.split
+    by_row, by_column = job.candidate_rows, job.candidate_columns
+    groups, steps, words = by_row.shape[1:]
+    stride, zero = rows.shape[1], worker * SIDE
+    for g in range((last - first + SIDE - 1) // SIDE):
+        start = first + g * SIDE
+        end = min(last, start + SIDE)
+        gather_rows_of(
+            job.addresses, start, end, weights.column_stride, weights.storage, weights.width, rows, worker * SIDE
+        )
+        for r in range(zero + end - start, zero + SIDE):
+            for d in range(stride):
+                rows[r, d] = 0
+        for s in range(steps):
+            source = address(rows, zero * stride + s * SIDE)
+            pack_left(source, stride, split, address(by_row, ((worker * groups + g) * steps + s) * words))
+            if columns_too:
+                pack_left_transposed(source, stride, split, address(by_column, ((b * steps + s) * groups + g) * words))
+
+
+@kernel
+def _any_hit(job: Any, j: int, first: int, last: int) -> Any:
+    """Whether a candidate of columns `first` to `last` is a true class of an example of panel j."""
+    num_true = job.labels.shape[1]
+    examples, found = job.labels.shape[0], False
+    lowest = job.classes[first]
+    for k in range(j * SIDE * num_true, min(examples, (j + 1) * SIDE) * num_true):
+        column = job.label_columns[k]
+        found = found or (0 <= column < last and job.classes[column] >= lowest)
+    return found
+
+
+@kernel
+def _form_panel(job: Any, b: int, j: int, worker: int, shifts: int, again: bool) -> None:
+    """Form the logits of block b and panel j, less what is at the address `shifts`, and reduce them."""
+    tile, lanes, split = job.tile, job.lanes, job.split
+    groups, steps, words = job.candidate_rows.shape[1:]
+    panels, block = job.input_columns.shape[0], groups * SIDE
+    first = b * block
+    last = min(job.sizes[0], first + block)
+    where, at = address(tile, worker * SIDE * SIDE), (b * panels + j) * SIDE
+    hits = job.remove_hits and _any_hit(job, j, first, last)
+    real = min(SIDE, job.inputs.shape[0] - j * SIDE)
+    # maxima of the first pass tell which references the second one has
+    peaks = address(lanes, (worker * 4 + 3) * SIDE) if again else address(job.peaks, at)
+    for lane in range(SIDE):
+        job.totals[b, j, lane] = 0
+        if not again:
+            job.peaks[b, j, lane] = LOWEST
+    for g in range((last - first + SIDE - 1) // SIDE):
+        start = first + g * SIDE
+        fill_block(address(job.offsets, start), shifts, where)
+        block_product(
+            address(job.candidate_rows, (worker * groups + g) * steps * words),
+            address(job.input_columns, j * steps * words), steps, split, 1, where, SIDE,
+        )  # fmt: skip
+        if hits:
+            leave_out(job, tile[worker], j, start, min(last, start + SIDE))
+        for lane in range(real, SIDE):  # no examples: whatever the rows hold, they count nothing
+            for r in range(SIDE):
+                tile[worker, r, lane] = -math.inf
+        left = address(job.by_candidate, ((b * groups + g) * panels + j) * words)
+        right = address(job.by_example, ((b * panels + j) * groups + g) * words)
+        if job.logistic:
+            logistic_columns(
+                tile, where, SIDE, address(job.copies, start), address(lanes, worker * 4 * SIDE),
+                address(lanes, (worker * 4 + 1) * SIDE), address(lanes, (worker * 4 + 2) * SIDE),
+            )  # fmt: skip
+            for lane in range(SIDE):
+                job.totals[b, j, lane] += lanes[worker, 2, lane]
+            if job.keep:
+                pack_left(where, SIDE, split, left)
+                pack_right(where, SIDE, split, right)
+        elif job.keep:
+            exp_block(where, split, peaks, address(job.totals, at), left, right)
+        else:
+            update_softmax_columns(tile, where, SIDE, peaks, address(job.totals, at))
+    if job.keep and not again and not job.logistic:
+        for lane in range(SIDE):
+            if job.peaks[b, j, lane] > _ROOM:
+                job.exceeded[0] = 1
+
+
+@kernel
+def _form(job: Any, worker: int, counter: Any, again: bool) -> None:
+    """Form blocks of candidates, the next one from the counter, with all panels, or with those that exceeded."""
+    groups, panels = job.candidate_rows.shape[1], job.input_columns.shape[0]
+    columns, block = job.sizes[0], groups * SIDE
+    blocks = (columns + block - 1) // block
+    mode = flush_denormals()
+    configure_tiles()
+    while True:
+        b = fetch_add(counter)
+        if b >= blocks:
+            break
+        first = b * block
+        last = min(columns, first + block)
+        place_columns(job, first, last)
+        _pack_candidates(job, b, worker, first, last, job.keep and not again)
+        for j in range(panels):
+            if not again:
+                _form_panel(job, b, j, worker, address(job.shifts, j * SIDE), False)
+            elif read_references(job, j, worker):
+                _form_panel(job, b, j, worker, address(job.lanes, (worker * 4 + 2) * SIDE), True)
+    release_tiles()
+    restore_denormals(mode)
+
+
+def form_blocks(worker: int, num_threads: int, job: Any) -> None:
+    """Second stage: gather and pack the candidates' rows, form logits, reduce and pack what becomes gradients.
+
+    IN
+        worker, num_threads : who of how many
+        job : CandidateJob with a MatrixScratch
+    """
+    _form(job, worker, job.counters[1:], False)
+
+
+def form_exceeding_blocks(worker: int, num_threads: int, job: Any) -> None:
+    """Third stage: nothing, unless a logit exceeded its reference too far; then those panels again.
+
+    IN
+        worker, num_threads : who of how many
+        job : CandidateJob with a MatrixScratch
+    """
+    if job.exceeded[0]:
+        _form(job, worker, job.counters[2:], True)

@@ -1,0 +1,181 @@
+"""Products of matrix tiles (AMX): bfloat16 factors, float32 sums.
+
+The processor has eight tiles of 16 lines of 64 bytes, and one instruction that adds the product of a left and a right
+tile to a third. Four tiles hold sums of 32 x 32 numbers, two a pair of left, two a pair of right tiles::
+
+                              right panel: steps blocks of 32 k
+                              +---------+---------+
+                              | tile 6  | tile 7  |
+                              +---------+---------+
+    left panel                     |
+    +---------+               +---------+---------+
+    | tile 4  |  -----------> | tile 0  | tile 1  |   each step of 32 k: four tile loads, four products
+    +---------+               +---------+---------+
+    | tile 5  |  -----------> | tile 2  | tile 3  |
+    +---------+               +---------+---------+
+
+A panel is a row of blocks as `bfloat16` packs them, one after the other along k. Where factors are split in a high and
+a low part a step is high x high + high x low + low x high, which changes one side at a time: 8 loads for 12 products.
+What low x low would add is below what rounding the low parts lost. An infinite factor gives NaN then, as infinity meets
+low parts of both signs; unsplit it gives what float32 does.
+
+Sums begin at zero, or at what is in memory, and go along k in one chain: how k is cut into calls changes no bit.
+The instruction takes denormal numbers as zero. Panels and sums must be aligned to a cache line: a tile that crosses
+lines loads at half the speed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, TILE_BYTES
+
+__all__ = ["block_product", "configure_tiles", "release_tiles"]
+
+_PREFETCHED_STEPS = 2
+"""How far ahead the left panel is asked for. It streams; the right one stays near. Six ahead gained less."""
+
+_INTP = types.intp
+_INT8, _INT32, _INT64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_VOID = ir.VoidType()
+_SUMS = (0, 1, 2, 3)
+_LEFT, _RIGHT = (4, 5), (6, 7)
+
+# palette 1; 64 bytes a line and 16 lines for each of 8 tiles
+_SHAPES = bytes([1]) + bytes(15) + (64).to_bytes(2, "little") * 8 + bytes(16) + bytes([16] * 8) + bytes(8)
+
+
+class _Tiles:
+    """Emits tile instructions into one builder."""
+
+    def __init__(self, builder: Any) -> None:
+        self._builder = builder
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        kind = ir.FunctionType(_VOID, [argument.type for argument in arguments])
+        self._builder.call(cgutils.get_or_insert_function(self._builder.module, kind, f"llvm.x86.{name}"), arguments)
+
+    def _pointer(self, where: Any) -> Any:
+        return self._builder.inttoptr(where, _INT8.as_pointer())
+
+    def configure(self) -> None:
+        shapes = cgutils.global_constant(
+            self._builder, "matrix_tiles", ir.Constant(ir.ArrayType(_INT8, 64), bytearray(_SHAPES))
+        )
+        self._call("ldtilecfg", self._builder.bitcast(shapes, _INT8.as_pointer()))
+
+    def release(self) -> None:
+        self._call("tilerelease")
+
+    def zero(self, tile: int) -> None:
+        self._call("tilezero", ir.Constant(_INT8, tile))
+
+    def load(self, tile: int, where: Any, stride: Any) -> None:
+        self._call("tileloadd64", ir.Constant(_INT8, tile), self._pointer(where), stride)
+
+    def store(self, tile: int, where: Any, stride: Any) -> None:
+        self._call("tilestored64", ir.Constant(_INT8, tile), self._pointer(where), stride)
+
+    def add_product(self, sums: int, left: int, right: int) -> None:
+        self._call("tdpbf16ps", *(ir.Constant(_INT8, tile) for tile in (sums, left, right)))
+
+    def prefetch(self, where: Any) -> None:
+        arguments = [self._pointer(where), *(ir.Constant(_INT32, value) for value in (0, 3, 1))]
+        kind = ir.FunctionType(_VOID, [argument.type for argument in arguments])
+        name = "llvm.prefetch.p0"
+        module = self._builder.module
+        self._builder.call(module.globals.get(name) or ir.Function(module, kind, name), arguments)
+
+
+def _emit_step(builder: Any, tiles: _Tiles, left: Any, right: Any, split: bool) -> None:
+    """Emit what one step adds to the sums, from a block of each panel."""
+    line = ir.Constant(_INT64, LINE)
+    ahead = _PREFETCHED_STEPS * (2 * BLOCK_BYTES if split else BLOCK_BYTES)
+    loaded: dict[int, int] = {}
+
+    def tile(tiles_of_side: tuple[int, int], i: int, panel: Any, part: int) -> int:
+        name, offset = tiles_of_side[i], part * BLOCK_BYTES + i * TILE_BYTES
+        if loaded.get(name) != offset:
+            where = builder.add(panel, ir.Constant(_INT64, offset))
+            tiles.load(name, where, line)
+            loaded[name] = offset
+            if panel is left:
+                for at in range(0, TILE_BYTES, LINE):
+                    tiles.prefetch(builder.add(where, ir.Constant(_INT64, ahead + at)))
+        return name
+
+    high, low = 0, 1
+    for left_part, right_part in ((low, high), (high, high), (high, low)) if split else ((high, high),):
+        for i in range(2):
+            for j in range(2):
+                first = tile(_LEFT, i, left, left_part)
+                tiles.add_product(_SUMS[2 * i + j], first, tile(_RIGHT, j, right, right_part))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def configure_tiles(typingctx: Any) -> Any:
+    """Make this thread's tiles ready, 16 lines of 64 bytes each; what they hold is lost."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _Tiles(builder).configure()
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def release_tiles(typingctx: Any) -> Any:
+    """Give the tiles back: a thread that holds some is slower to switch."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _Tiles(builder).release()
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def block_product(
+    typingctx: Any, left: Any, right: Any, steps: Any, split: Any, add: Any, out: Any, out_stride: Any
+) -> Any:
+    """``out (+)= sum over steps of left block @ right block``, 32 x 32 float32.
+
+    IN
+        left, right : addresses of panels of blocks
+        steps : blocks in each
+        split : 1 where each block is followed by its low parts, else 0
+        add : whether to add to what is in `out`
+        out_stride : numbers from row to row of `out`, a multiple of 16
+    OUT
+        out : address of 32 rows of 32 float32, on a cache line
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        left, right, steps, split, add, out, out_stride = arguments
+        tiles = _Tiles(builder)
+        zero = ir.Constant(_INT64, 0)
+        stride = builder.mul(out_stride, ir.Constant(_INT64, 4))
+        below = builder.add(out, builder.mul(stride, ir.Constant(_INT64, 16)))
+        places = [builder.add(start, ir.Constant(_INT64, offset)) for start in (out, below) for offset in (0, LINE)]
+        with builder.if_else(builder.icmp_signed("!=", add, zero)) as (then, otherwise):
+            with then:
+                for tile, where in zip(_SUMS, places, strict=True):
+                    tiles.load(tile, where, stride)
+            with otherwise:
+                for tile in _SUMS:
+                    tiles.zero(tile)
+        with builder.if_else(builder.icmp_signed("!=", split, zero)) as branches:
+            for branch, is_split in zip(branches, (True, False), strict=True):
+                with branch, cgutils.for_range(builder, steps) as loop:
+                    step = ir.Constant(_INT64, 2 * BLOCK_BYTES if is_split else BLOCK_BYTES)
+                    offset = builder.mul(loop.index, step)
+                    _emit_step(builder, tiles, builder.add(left, offset), builder.add(right, offset), is_split)
+        for tile, where in zip(_SUMS, places, strict=True):
+            tiles.store(tile, where, stride)
+        return context.get_dummy_value()
+
+    return types.void(*[_INTP] * 7), codegen

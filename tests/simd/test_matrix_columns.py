@@ -1,0 +1,111 @@
+"""Blocks of logits between products, against NumPy in float64."""
+
+import numpy as np
+import pytest
+
+from fastcands.jit import kernel
+from fastcands.losses.workspace import scratch
+from fastcands.simd.bfloat16 import BLOCK_BYTES, SIDE, pack_left
+from fastcands.simd.denormals import flush_denormals, restore_denormals
+from fastcands.simd.matrix_columns import add_weighted_rows, exp_block, fill_block
+from fastcands.simd.vector import address
+from tests.matrix_tiles import no_tiles, parts
+
+WORDS = BLOCK_BYTES // 2
+SPLIT = pytest.mark.parametrize("split", [0, 1])
+
+
+@kernel
+def _fill(offsets, shifts, block):
+    fill_block(address(offsets, 0), address(shifts, 0), address(block, 0))
+
+
+@kernel
+def _exp(block, split, peaks, totals, left, right):
+    mode = flush_denormals()
+    exp_block(address(block, 0), split, address(peaks, 0), address(totals, 0), address(left, 0), address(right, 0))
+    restore_denormals(mode)
+
+
+@kernel
+def _pack(source, split, out, place):
+    pack_left(address(source, 0), source.shape[1], split, address(out, place))
+
+
+@kernel
+def _weighted(panel, blocks, split, factors, sums):
+    add_weighted_rows(address(panel, 0), blocks, split, address(factors, 0), address(sums, 0))
+
+
+def test_fill():
+    if no_tiles():
+        return
+    rng = np.random.default_rng(0)
+    offsets, shifts = rng.normal(size=(2, SIDE)).astype(np.float32)
+    offsets[7] = -np.inf
+    block = scratch("block", (SIDE, SIDE), np.float32)
+    _fill(offsets, shifts, block)
+    np.testing.assert_array_equal(block, offsets[:, None] - shifts)
+
+
+def _run(block, split):
+    left, right = (scratch(name, ((1 + split) * WORDS,), np.uint16) for name in ("left", "right"))
+    peaks, totals = np.full(SIDE, -3, np.float32), np.full(SIDE, 0.5, np.float32)
+    _exp(block, split, peaks, totals, left, right)
+    return peaks, totals, left, right
+
+
+@SPLIT
+@pytest.mark.parametrize("scale", [0.01, 1.0, 12.0])
+def test_exponentials_their_sums_and_both_packed_orders(scale, split):
+    if no_tiles():
+        return
+    block = scratch("block", (SIDE, SIDE), np.float32)
+    block[:] = np.random.default_rng(1).normal(size=(SIDE, SIDE)) * scale
+    peaks, totals, left, right = _run(block, split)
+    truth = np.exp(block.astype(float))
+    np.testing.assert_array_equal(peaks, np.maximum(block.max(axis=0), -3))
+    np.testing.assert_allclose(totals, 0.5 + truth.sum(axis=0), rtol=4e-6)
+    packed = left.reshape(1 + split, SIDE, SIDE)
+    values = (packed.astype(np.uint32) << 16).view(np.float32).astype(float)
+    np.testing.assert_allclose(values.sum(axis=0), truth, rtol=2.0**-15.9 if split else 2.0**-7.99)
+    lines = packed.reshape(-1, 16, 2, 2, 16).transpose(0, 3, 1, 4, 2)  # part, tile, line, column, neighbour in k
+    np.testing.assert_array_equal(right.reshape(lines.shape), lines)
+
+
+@SPLIT
+def test_extreme_logits(split):
+    if no_tiles():
+        return
+    block = scratch("block", (SIDE, SIDE), np.float32)
+    block[:] = 0
+    block[0, :9] = [-np.inf, np.inf, np.nan, -87, -88, -95, -1e30, 88, 89]
+    peaks, totals, left, _ = _run(block, split)
+    got = (left[:9].astype(np.uint32) << 16).view(np.float32)
+    assert got[0] == 0
+    assert np.isposinf(got[[1, 8]]).all()
+    assert np.isnan(got[2])
+    assert got[3] == pytest.approx(np.exp(-87), rel=2**-7.9)
+    assert (got[4:7] == 0).all()
+    assert got[7] == pytest.approx(np.exp(88), rel=2**-7.9)
+    np.testing.assert_array_equal(peaks[:9], [0, np.inf, 0, 0, 0, 0, 0, 88, 89])
+    assert np.isnan(totals[2])
+    np.testing.assert_allclose(totals[[0, 3, 4, 5, 6]], 31.5, rtol=1e-6)
+
+
+@SPLIT
+@pytest.mark.parametrize("blocks", [1, 2, 5])
+def test_weighted_rows(blocks, split):
+    if no_tiles():
+        return
+    rng = np.random.default_rng(blocks)
+    rows = rng.normal(size=(SIDE, blocks * SIDE)).astype(np.float32)
+    factors = rng.normal(size=blocks * SIDE).astype(np.float32)
+    panel = scratch("panel", (blocks * (1 + split) * WORDS,), np.uint16)
+    for k in range(blocks):
+        _pack(np.ascontiguousarray(rows[:, k * SIDE : (k + 1) * SIDE]), split, panel, k * (1 + split) * WORDS)
+    sums = scratch("sums", (SIDE, 16), np.float32)
+    _weighted(panel, blocks, split, factors, sums)
+    high, low = (part.astype(float) for part in parts(rows, split))
+    size = np.abs(rows) @ np.abs(factors)
+    assert (np.abs(sums.sum(axis=1, dtype=float) - (high + low) @ factors) <= 3e-7 * size).all()
