@@ -22,7 +22,7 @@ _PANELS, _STEPS = 8, 8
 
 
 def _groups(candidates: int) -> int:
-    """Return how many groups of 32 candidates make a block: 256 rows of a table stay packed in the second-level cache."""
+    """Return how many groups of 32 candidates make a block: 256 packed rows stay in the second-level cache."""
     return 8 if candidates >= 2048 else 4 if candidates >= 512 else 2 if candidates >= 128 else 1
 
 
