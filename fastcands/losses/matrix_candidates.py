@@ -78,13 +78,13 @@ def _scratch(
     yield (threads, groups, steps, words), np.uint16  # candidate_rows
     yield (kept, steps, groups, words), np.uint16  # candidate_columns
     yield (kept, groups, panels, words), np.uint16  # by_candidate
-    yield (kept, panels, groups, words), np.uint16  # by_example
     yield (blocks, panels, SIDE), _FLOAT32  # peaks
     yield (blocks, panels, SIDE), _FLOAT32  # totals
     yield (1,), np.int64  # exceeded
     yield (panels * SIDE,), _FLOAT32  # factors
     yield (threads * SIDE, steps * SIDE + 16), _FLOAT32  # rows, a line apart where their length is a power of two
-    yield (threads, SIDE, SIDE), _FLOAT32  # tile
+    yield (2 * threads, SIDE, SIDE), _FLOAT32  # tile
+    yield (threads if keep else 0, groups, words), np.uint16  # panel
     yield (threads, 4, SIDE), _FLOAT32  # lanes
     yield (threads, max(of_block, piece[0] * piece[1]) * SIDE * SIDE), _FLOAT32  # sums
 
