@@ -53,8 +53,6 @@ class MatrixScratch(NamedTuple):
     """(blocks, steps, groups, words), the same as left panels along candidates, or (0, …)."""
     by_candidate: Any
     """(blocks, groups, panels, words), tiles of gradients as left panels along examples, or (0, …)."""
-    by_example: Any
-    """(blocks, panels, groups, words), the same as right panels along candidates, or (0, …)."""
 
     # sums
     peaks: Any
@@ -69,7 +67,9 @@ class MatrixScratch(NamedTuple):
     rows: Any
     """(workers 32, at least D rounded up to 32), rows of the table before they are packed."""
     tile: Any
-    """(workers, 32, 32), a tile of logits, in the first-level cache."""
+    """(2 workers, 32, 32), two tiles of logits, in the first-level cache."""
+    panel: Any
+    """(workers, groups, words), tiles of a block and a panel as a right panel along candidates, or (0, …)."""
     lanes: Any
     """(workers, 4, 32), by lanes: zeros, ones, and two for what comes up."""
     sums: Any

@@ -18,12 +18,12 @@ from fastcands.jit import kernel
 from fastcands.kernels.candidate_tiles import leave_out, place_columns
 from fastcands.kernels.gather import gather_rows_of
 from fastcands.kernels.shapes import LOWEST
-from fastcands.simd.bfloat16 import SIDE, pack_left, pack_left_transposed, pack_right
+from fastcands.simd.bfloat16 import SIDE, pack_left, pack_left_transposed
 from fastcands.simd.columns import update_softmax_columns
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.logistic import logistic_columns
-from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
-from fastcands.simd.matrix_columns import exp_block, fill_block
+from fastcands.simd.matrix import block_product, block_product_beside_exp, configure_tiles, release_tiles
+from fastcands.simd.matrix_columns import exp_block, shift_block
 from fastcands.simd.vector import address, fetch_add
 
 __all__ = ["form_blocks", "form_exceeding_blocks", "read_references"]
@@ -95,36 +95,89 @@ def _any_hit(job: Any, j: int, first: int, last: int) -> Any:
 
 
 @kernel
-def _form_panel(job: Any, b: int, j: int, worker: int, shifts: int, again: bool) -> None:
-    """Form the logits of block b and panel j, less what is at the address `shifts`, and reduce them."""
-    tile, lanes, split = job.tile, job.lanes, job.split
+def _mask(job: Any, j: int, first: int, last: int, slot: int, hits: bool) -> None:
+    """Mask in a tile of logits what counts nothing: accidental hits, and lanes without an example, whatever they hold.
+
+    IN
+        job : CandidateJob with a MatrixScratch
+        j : panel
+        first, last : columns
+        slot : which tile
+        hits : whether there may be hits
+    """
+    tile = job.tile
+    if hits:
+        leave_out(job, tile[slot], j, first, last)
+    for lane in range(min(SIDE, job.inputs.shape[0] - j * SIDE), SIDE):
+        for r in range(SIDE):
+            tile[slot, r, lane] = -math.inf
+
+
+@kernel
+def _exponentials(job: Any, b: int, j: int, worker: int, shifts: int, peaks: int, hits: bool) -> None:
+    """Form the logits of block b and panel j, and pack their exponentials; each product beside those of the last one.
+
+    IN
+        job : CandidateJob with a MatrixScratch
+        b, j : block and panel
+        worker : whose scratch is used
+        shifts : address of the references
+        hits : whether there may be hits
+    IN, OUT
+        peaks : address of the maxima
+    """
+    split, tile, size = job.split, job.tile, SIDE * SIDE
     groups, steps, words = job.candidate_rows.shape[1:]
     panels, block = job.input_columns.shape[0], groups * SIDE
-    first = b * block
-    last = min(job.sizes[0], first + block)
-    where, at = address(tile, worker * SIDE * SIDE), (b * panels + j) * SIDE
-    hits = job.remove_hits and _any_hit(job, j, first, last)
-    real = min(SIDE, job.inputs.shape[0] - j * SIDE)
-    # maxima of the first pass tell which references the second one has
-    peaks = address(lanes, (worker * 4 + 3) * SIDE) if again else address(job.peaks, at)
-    for lane in range(SIDE):
-        job.totals[b, j, lane] = 0
-        if not again:
-            job.peaks[b, j, lane] = LOWEST
+    first, last = b * block, min(job.sizes[0], (b + 1) * block)
+    count = (last - first + SIDE - 1) // SIDE
+    totals = address(job.totals, (b * panels + j) * SIDE)
+    right = address(job.input_columns, j * steps * words)
+    block_product(
+        address(job.candidate_rows, worker * groups * steps * words), right, steps, split, 0,
+        address(tile, 2 * worker * size), SIDE,
+    )  # fmt: skip
+    for g in range(count):
+        start, slot = first + g * SIDE, 2 * worker + g % 2
+        _mask(job, j, start, min(last, start + SIDE), slot, hits)
+        logits, offsets = address(tile, slot * size), address(job.offsets, start)
+        packed = address(job.by_candidate, ((b * groups + g) * panels + j) * words)
+        if g + 1 < count:
+            ahead = address(job.by_candidate, ((b * groups + g + 1) * panels + j) * words)
+            block_product_beside_exp(
+                address(job.candidate_rows, (worker * groups + g + 1) * steps * words), right, steps, split,
+                address(tile, (2 * worker + (g + 1) % 2) * size), logits, offsets, shifts, peaks, totals, packed, ahead,
+            )  # fmt: skip
+        else:
+            exp_block(logits, offsets, shifts, split, peaks, totals, packed, packed)
+
+
+@kernel
+def _reduced(job: Any, b: int, j: int, worker: int, shifts: int, peaks: int, hits: bool) -> None:
+    """Form the logits of block b and panel j, and reduce them: a logistic loss, or the value of a softmax.
+
+    IN
+        job : CandidateJob with a MatrixScratch
+        b, j : block and panel
+        worker : whose scratch is used
+        shifts : address of what is subtracted from logits
+        hits : whether there may be hits
+    IN, OUT
+        peaks : address of the maxima
+    """
+    split, tile, lanes, slot = job.split, job.tile, job.lanes, 2 * worker
+    groups, steps, words = job.candidate_rows.shape[1:]
+    panels, block = job.input_columns.shape[0], groups * SIDE
+    first, last = b * block, min(job.sizes[0], (b + 1) * block)
+    where, totals = address(tile, slot * SIDE * SIDE), address(job.totals, (b * panels + j) * SIDE)
     for g in range((last - first + SIDE - 1) // SIDE):
         start = first + g * SIDE
-        fill_block(address(job.offsets, start), shifts, where)
         block_product(
             address(job.candidate_rows, (worker * groups + g) * steps * words),
-            address(job.input_columns, j * steps * words), steps, split, 1, where, SIDE,
+            address(job.input_columns, j * steps * words), steps, split, 0, where, SIDE,
         )  # fmt: skip
-        if hits:
-            leave_out(job, tile[worker], j, start, min(last, start + SIDE))
-        for lane in range(real, SIDE):  # no examples: whatever the rows hold, they count nothing
-            for r in range(SIDE):
-                tile[worker, r, lane] = -math.inf
-        left = address(job.by_candidate, ((b * groups + g) * panels + j) * words)
-        right = address(job.by_example, ((b * panels + j) * groups + g) * words)
+        shift_block(where, address(job.offsets, start), shifts)
+        _mask(job, j, start, min(last, start + SIDE), slot, hits)
         if job.logistic:
             logistic_columns(
                 tile, where, SIDE, address(job.copies, start), address(lanes, worker * 4 * SIDE),
@@ -133,16 +186,30 @@ def _form_panel(job: Any, b: int, j: int, worker: int, shifts: int, again: bool)
             for lane in range(SIDE):
                 job.totals[b, j, lane] += lanes[worker, 2, lane]
             if job.keep:
-                pack_left(where, SIDE, split, left)
-                pack_right(where, SIDE, split, right)
-        elif job.keep:
-            exp_block(where, split, peaks, address(job.totals, at), left, right)
+                pack_left(where, SIDE, split, address(job.by_candidate, ((b * groups + g) * panels + j) * words))
         else:
-            update_softmax_columns(tile, where, SIDE, peaks, address(job.totals, at))
-    if job.keep and not again and not job.logistic:
-        for lane in range(SIDE):
-            if job.peaks[b, j, lane] > _ROOM:
-                job.exceeded[0] = 1
+            update_softmax_columns(tile, where, SIDE, peaks, totals)
+
+
+@kernel
+def _form_panel(job: Any, b: int, j: int, worker: int, shifts: int, again: bool) -> None:
+    """Form the logits of block b and panel j, less what is at the address `shifts`, and what they become."""
+    panels, block = job.input_columns.shape[0], job.candidate_rows.shape[1] * SIDE
+    last = min(job.sizes[0], (b + 1) * block)
+    hits = job.remove_hits and _any_hit(job, j, b * block, last)
+    # maxima of the first pass tell which references the second one has
+    peaks = address(job.lanes, (worker * 4 + 3) * SIDE) if again else address(job.peaks, (b * panels + j) * SIDE)
+    for lane in range(SIDE):
+        job.totals[b, j, lane] = 0
+        if not again:
+            job.peaks[b, j, lane] = LOWEST
+    if job.logistic or not job.keep:
+        _reduced(job, b, j, worker, shifts, peaks, hits)
+        return
+    _exponentials(job, b, j, worker, shifts, peaks, hits)
+    for lane in range(SIDE):
+        if not again and job.peaks[b, j, lane] > _ROOM:
+            job.exceeded[0] = 1
 
 
 @kernel

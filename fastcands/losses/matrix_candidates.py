@@ -22,7 +22,7 @@ _PANELS, _STEPS = 8, 8
 
 
 def _groups(candidates: int) -> int:
-    """Return how many groups of 32 candidates make a block: 256 rows of a table stay packed in the second-level cache."""
+    """Return how many groups of 32 candidates make a block: 256 packed rows stay in the second-level cache."""
     return 8 if candidates >= 2048 else 4 if candidates >= 512 else 2 if candidates >= 128 else 1
 
 
@@ -78,13 +78,13 @@ def _scratch(
     yield (threads, groups, steps, words), np.uint16  # candidate_rows
     yield (kept, steps, groups, words), np.uint16  # candidate_columns
     yield (kept, groups, panels, words), np.uint16  # by_candidate
-    yield (kept, panels, groups, words), np.uint16  # by_example
     yield (blocks, panels, SIDE), _FLOAT32  # peaks
     yield (blocks, panels, SIDE), _FLOAT32  # totals
     yield (1,), np.int64  # exceeded
     yield (panels * SIDE,), _FLOAT32  # factors
     yield (threads * SIDE, steps * SIDE + 16), _FLOAT32  # rows, a line apart where their length is a power of two
-    yield (threads, SIDE, SIDE), _FLOAT32  # tile
+    yield (2 * threads, SIDE, SIDE), _FLOAT32  # tile
+    yield (threads if keep else 0, groups, words), np.uint16  # panel
     yield (threads, 4, SIDE), _FLOAT32  # lanes
     yield (threads, max(of_block, piece[0] * piece[1]) * SIDE * SIDE), _FLOAT32  # sums
 

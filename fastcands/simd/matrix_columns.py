@@ -1,7 +1,6 @@
 """What happens to a 32 x 32 block of logits between two products of matrix tiles.
 
-A block lies in the first-level cache, rows are classes and columns examples, as in `columns`. It is filled with what is
-added to the logits before the product adds to it, so that the product leaves what the exponential takes.
+A block lies in the first-level cache, rows are classes and columns examples, as in `columns`.
 
 Processors with matrix tiles have instructions for the parts of 2^x: x less its floor, and p 2^floor(x), which is 0 or
 infinite where it must be. A polynomial of degree 5 is within 1.5e-7 of 2^x on [0, 1). x = z log2(e) is rounded once,
@@ -17,13 +16,15 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, SIDE, emit_left, emit_low, emit_right, emit_rounded
+from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, SIDE, emit_left, emit_low, emit_rounded
+from fastcands.simd.memory import emit_prefetch
 from fastcands.simd.vector import Lanes
 
-__all__ = ["add_weighted_rows", "exp_block", "fill_block"]
+__all__ = ["Exponentials", "add_weighted_rows", "exp_block", "shift_block"]
 
 _INTP = types.intp
 _INT16, _INT32, _INT64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
+_HALVES = (0, LINE)
 _ROW = 2 * LINE
 """Bytes of a row of a block of float32: two vectors."""
 # minimax in relative error
@@ -59,78 +60,112 @@ def _offset(lanes: Lanes, index: Any, size: int) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def fill_block(typingctx: Any, offsets: Any, shifts: Any, block: Any) -> Any:
-    """``block = offsets[:, None] - shifts``.
+def shift_block(typingctx: Any, block: Any, offsets: Any, shifts: Any) -> Any:
+    """``block += offsets[:, None] - shifts``.
 
     IN
         offsets, shifts : addresses of 32 float32
-    OUT
+    IN, OUT
         block : address of 32 x 32 float32, contiguous
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        offsets, shifts, block = arguments
+        block, offsets, shifts = arguments
         lanes = Lanes(builder, types.float32)
         shift = [lanes.load(lanes.at(shifts, offset)) for offset in (0, LINE)]
         with cgutils.for_range(builder, ir.Constant(_INT64, SIDE)) as loop:
             row = lanes.at(block, _offset(lanes, loop.index, _ROW))
             value = lanes.splat(lanes.load_scalar(lanes.at(offsets, lanes.bytes_of(loop.index))))
             for j, offset in enumerate((0, LINE)):
-                lanes.store(builder.fsub(value, shift[j]), lanes.at(row, offset))
+                at = lanes.at(row, offset)
+                lanes.store(builder.fadd(lanes.load(at), builder.fsub(value, shift[j])), at)
         return context.get_dummy_value()
 
     return types.void(_INTP, _INTP, _INTP), codegen
 
 
+class Exponentials:
+    """Emits what `exp_block` does, two rows at a time.
+
+    Parameters
+    ----------
+    builder : llvmlite builder
+        Where.
+    block, offsets, shifts, split, peaks, totals, left, ahead : LLVM values
+        As `exp_block` has them.
+    """
+
+    def __init__(
+        self, builder: Any, block: Any, offsets: Any, shifts: Any, split: Any, peaks: Any, totals: Any, left: Any,
+        ahead: Any,
+    ) -> None:  # fmt: skip
+        lanes = self._lanes = Lanes(builder, types.float32)
+        self._block, self._offsets, self._left, self._ahead = block, offsets, left, ahead
+        self._is_split = builder.icmp_signed("!=", split, ir.Constant(_INT64, 0))
+        self._shift = [lanes.load(lanes.at(shifts, offset)) for offset in _HALVES]
+        self._results = [(peaks, self._slots(peaks)), (totals, self._slots(totals))]
+
+    def _slots(self, where: Any) -> list[Any]:
+        return [self._lanes.variable(self._lanes.load(self._lanes.at(where, offset))) for offset in _HALVES]
+
+    def emit_rows(self, pair: Any) -> None:
+        """Emit the exponentials of rows 2 `pair` and 2 `pair` + 1."""
+        lanes, builder = self._lanes, self._lanes.builder
+        (_, peaks), (_, totals) = self._results
+        line = _offset(lanes, pair, 2)
+        start = lanes.at(self._block, _offset(lanes, pair, 2 * _ROW))
+        for r in range(2):
+            number = builder.add(line, ir.Constant(_INT64, r))
+            added = lanes.splat(lanes.load_scalar(lanes.at(self._offsets, lanes.bytes_of(number))))
+            row = []
+            for j, offset in enumerate(_HALVES):
+                product = lanes.load(lanes.at(start, r * _ROW + offset))
+                z = builder.fadd(product, builder.fsub(added, self._shift[j]))
+                builder.store(lanes.maximum(z, builder.load(peaks[j])), peaks[j])
+                power = _emit_exp(lanes, z)
+                builder.store(builder.fadd(builder.load(totals[j]), power), totals[j])
+                row.append(power)
+            high = emit_rounded(builder, row[0], row[1])
+            emit_left(builder, high, self._left, number)
+            emit_prefetch(builder, lanes.at(self._ahead, _offset(lanes, number, LINE)), to_write=True)
+            with builder.if_then(self._is_split):
+                emit_left(builder, emit_low(builder, row[0], row[1], high), lanes.at(self._left, BLOCK_BYTES), number)
+                emit_prefetch(
+                    builder, lanes.at(self._ahead, lanes.at(_offset(lanes, number, LINE), BLOCK_BYTES)), to_write=True
+                )
+
+    def emit_end(self) -> None:
+        """Emit the stores of the peaks and totals."""
+        for where, slots in self._results:
+            for slot, offset in zip(slots, _HALVES, strict=True):
+                self._lanes.store(self._lanes.builder.load(slot), self._lanes.at(where, offset))
+
+
 @intrinsic  # type: ignore[untyped-decorator]
-def exp_block(typingctx: Any, block: Any, split: Any, peaks: Any, totals: Any, left: Any, right: Any) -> Any:
-    """``peaks = max(peaks, block.max(0)); totals += exp(block).sum(0)``; exp(block) as a left and a right block.
+def exp_block(
+    typingctx: Any, block: Any, offsets: Any, shifts: Any, split: Any, peaks: Any, totals: Any, left: Any, ahead: Any
+) -> Any:
+    """``z = block + offsets[:, None] - shifts; peaks = max(peaks, z.max(0)); totals += exp(z).sum(0)``; exp(z) packed.
 
     IN
         block : address of 32 x 32 float32, contiguous
-        split : whether the packed blocks have low parts
+        offsets, shifts : addresses of 32 float32
+        split : whether the packed block has low parts
+        ahead : address of what will be written next; asked for here
     IN, OUT
         peaks, totals : addresses of 32 float32
     OUT
-        left, right : addresses of packed blocks
+        left : address of a left block
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        block, split, peaks, totals, left, right = arguments
-        lanes = Lanes(builder, types.float32)
-        halves = (0, LINE)
-        highest = [lanes.variable(lanes.load(lanes.at(peaks, offset))) for offset in halves]
-        sums = [lanes.variable(lanes.load(lanes.at(totals, offset))) for offset in halves]
-        is_split = builder.icmp_signed("!=", split, ir.Constant(_INT64, 0))
+        exponentials = Exponentials(builder, *arguments)
         with cgutils.for_range(builder, ir.Constant(_INT64, SIDE // 2)) as loop:
-            pair = lanes.at(block, _offset(lanes, loop.index, 2 * _ROW))
-            rows: list[list[Any]] = []
-            for r in range(2):
-                row: list[Any] = []
-                for j, offset in enumerate(halves):
-                    x = lanes.load(lanes.at(pair, r * _ROW + offset))
-                    builder.store(lanes.maximum(x, builder.load(highest[j])), highest[j])
-                    power = _emit_exp(lanes, x)
-                    builder.store(builder.fadd(builder.load(sums[j]), power), sums[j])
-                    row.append(power)
-                rows.append(row)
-            line = builder.mul(loop.index, ir.Constant(_INT64, 2))
-            rounded = [emit_rounded(builder, row[0], row[1]) for row in rows]
-            for r in range(2):
-                emit_left(builder, rounded[r], left, builder.add(line, ir.Constant(_INT64, r)))
-            emit_right(builder, rounded[0], rounded[1], right, loop.index)
-            with builder.if_then(is_split):
-                low = [emit_low(builder, row[0], row[1], high) for row, high in zip(rows, rounded, strict=True)]
-                for r in range(2):
-                    below = lanes.at(left, BLOCK_BYTES)
-                    emit_left(builder, low[r], below, builder.add(line, ir.Constant(_INT64, r)))
-                emit_right(builder, low[0], low[1], lanes.at(right, BLOCK_BYTES), loop.index)
-        for j, offset in enumerate(halves):
-            lanes.store(builder.load(highest[j]), lanes.at(peaks, offset))
-            lanes.store(builder.load(sums[j]), lanes.at(totals, offset))
+            exponentials.emit_rows(loop.index)
+        exponentials.emit_end()
         return context.get_dummy_value()
 
-    return types.void(*[_INTP] * 6), codegen
+    return types.void(*[_INTP] * 8), codegen
 
 
 @intrinsic  # type: ignore[untyped-decorator]
