@@ -26,7 +26,8 @@ from numba.extending import intrinsic
 
 __all__ = [
     "BLOCK_BYTES", "LINE", "SIDE", "TILE_BYTES", "emit_left", "emit_low", "emit_right", "emit_rounded",
-    "interleave_block", "load_floats", "pack_left", "pack_left_transposed", "pack_right", "pack_right_transposed", "pointer",
+    "interleave_block", "load_floats", "pack_left", "pack_left_transposed", "pack_right", "pack_right_transposed",
+    "pointer",
 ]  # fmt: skip
 
 SIDE = 32
