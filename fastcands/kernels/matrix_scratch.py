@@ -70,11 +70,11 @@ class MatrixScratch(NamedTuple):
     rows: Any
     """(workers 32, at least D rounded up to 32), rows of the table before they are packed."""
     tile: Any
-    """(2 workers, 32, 32), two tiles of logits, in the first-level cache."""
+    """(3 workers, 32, 32), two tiles of logits in the first-level cache, and one for what nobody wants."""
     panel: Any
     """(workers, TWINS groups, words), tiles of some blocks and a panel as a right panel along candidates, or (0, …)."""
     lanes: Any
-    """(workers, 4, 32), by lanes: zeros, ones, and two for what comes up."""
+    """(workers, 2, 32), references of a panel that is formed again, and maxima that nobody wants."""
     sums: Any
     """(workers, numbers), blocks of sums of the gradients."""
 

@@ -22,9 +22,15 @@ from fastcands.kernels.shapes import LOWEST
 from fastcands.simd.bfloat16 import SIDE, pack_left, pack_left_transposed
 from fastcands.simd.columns import update_softmax_columns
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.logistic import logistic_columns
-from fastcands.simd.matrix import block_product, block_product_beside_exp, configure_tiles, release_tiles
-from fastcands.simd.matrix_columns import exp_block, shift_block
+from fastcands.simd.matrix import (
+    block_product,
+    block_product_beside_exp,
+    block_product_beside_logistic,
+    configure_tiles,
+    release_tiles,
+)
+from fastcands.simd.matrix_columns import shift_block
+from fastcands.simd.matrix_rows import exp_block, logistic_block
 from fastcands.simd.memory import prefetch
 from fastcands.simd.vector import address, fetch_add
 
@@ -43,22 +49,22 @@ def read_references(job: Any, j: int, worker: int) -> Any:
     IN
         job : CandidateJob
         j : panel
-        worker : whose `lanes[worker, 2]` they go to
+        worker : whose `lanes[worker, 0]` they go to
     """
     lanes, shifts, peaks, differ = job.lanes, job.shifts, job.peaks, False
     block = job.candidate_rows.shape[1] * SIDE
     for lane in range(SIDE):
-        lanes[worker, 2, lane] = 0
+        lanes[worker, 0, lane] = 0
     for b in range((job.sizes[0] + block - 1) // block):
         for lane in range(SIDE):
-            lanes[worker, 2, lane] = max(lanes[worker, 2, lane], peaks[b, j, lane])
+            lanes[worker, 0, lane] = max(lanes[worker, 0, lane], peaks[b, j, lane])
     for lane in range(SIDE):
-        above = lanes[worker, 2, lane]
+        above = lanes[worker, 0, lane]
         if above > _ROOM:
             differ = True
         else:
             above = np.float32(0)
-        lanes[worker, 2, lane] = shifts[j * SIDE + lane] + above
+        lanes[worker, 0, lane] = shifts[j * SIDE + lane] + above
     return differ
 
 
@@ -129,47 +135,57 @@ def _mask(job: Any, j: int, first: int, last: int, slot: int, hits: bool) -> Non
 
 
 @kernel
-def _exponentials(job: Any, b: int, j: int, worker: int, shifts: int, peaks: int, hits: bool) -> None:
-    """Form the logits of block b and panel j, and pack their exponentials; each product beside those of the last one.
+def _reduce_and_pack(job: Any, b: int, j: int, worker: int, shifts: int, peaks: int, hits: bool) -> None:
+    """Form the logits of block b and panel j, and pack what they become; each product beside the rows of the last one.
 
     IN
         job : CandidateJob with a MatrixScratch
         b, j : block and panel
         worker : whose scratch is used
-        shifts : address of the references
+        shifts : address of what is subtracted from logits
         hits : whether there may be hits
     IN, OUT
-        peaks : address of the maxima
+        peaks : address of the maxima of a softmax
     """
-    split, tile, size = job.split, job.tile, SIDE * SIDE
+    split, tile, size, keep = job.split, job.tile, SIDE * SIDE, job.keep
     groups, steps, words = job.candidate_rows.shape[1:]
     panels, block = job.input_columns.shape[0], groups * SIDE
     first, last = b * block, min(job.sizes[0], (b + 1) * block)
     count = (last - first + SIDE - 1) // SIDE
     totals = address(job.totals, (b * panels + j) * SIDE)
-    right = address(job.input_columns, j * steps * words)
+    rows, right = worker * groups, address(job.input_columns, j * steps * words)
+    nowhere = address(tile, (3 * worker + 2) * size)
     block_product(
-        address(job.candidate_rows, worker * groups * steps * words), right, steps, split, 0,
-        address(tile, 2 * worker * size), SIDE,
+        address(job.candidate_rows, rows * steps * words), right, steps, split, 0, address(tile, 3 * worker * size),
+        SIDE,
     )  # fmt: skip
     for g in range(count):
-        start, slot = first + g * SIDE, 2 * worker + g % 2
+        start, slot = first + g * SIDE, 3 * worker + g % 2
         _mask(job, j, start, min(last, start + SIDE), slot, hits)
-        logits, offsets = address(tile, slot * size), address(job.offsets, start)
-        packed = address(job.by_candidate, ((b * groups + g) * panels + j) * words)
-        if g + 1 < count:
-            ahead = address(job.by_candidate, ((b * groups + g + 1) * panels + j) * words)
-            block_product_beside_exp(
-                address(job.candidate_rows, (worker * groups + g + 1) * steps * words), right, steps, split,
-                address(tile, (2 * worker + (g + 1) % 2) * size), logits, offsets, shifts, peaks, totals, packed, ahead,
-            )  # fmt: skip
+        logits, offsets, copies = address(tile, slot * size), address(job.offsets, start), address(job.copies, start)
+        # for the value alone nobody wants the packed block
+        packed = address(job.by_candidate, ((b * groups + g) * panels + j) * words) if keep else nowhere
+        if g + 1 == count:
+            if job.logistic:
+                logistic_block(logits, offsets, shifts, split, copies, totals, packed, packed)
+            else:
+                exp_block(logits, offsets, shifts, split, peaks, totals, packed, packed)
+            break
+        ahead = address(job.by_candidate, ((b * groups + g + 1) * panels + j) * words) if keep else nowhere
+        left, out = address(job.candidate_rows, (rows + g + 1) * steps * words), (3 * worker + (g + 1) % 2) * size
+        if job.logistic:
+            block_product_beside_logistic(
+                left, right, steps, split, address(tile, out), logits, offsets, shifts, copies, totals, packed, ahead
+            )
         else:
-            exp_block(logits, offsets, shifts, split, peaks, totals, packed, packed)
+            block_product_beside_exp(
+                left, right, steps, split, address(tile, out), logits, offsets, shifts, peaks, totals, packed, ahead
+            )
 
 
 @kernel
-def _reduced(job: Any, b: int, j: int, worker: int, shifts: int, peaks: int, hits: bool) -> None:
-    """Form the logits of block b and panel j, and reduce them: a logistic loss, or the value of a softmax.
+def _reduce(job: Any, b: int, j: int, worker: int, shifts: int, peaks: int, hits: bool) -> None:
+    """Form the logits of block b and panel j, and reduce them to the maxima and sums of a softmax's value.
 
     IN
         job : CandidateJob with a MatrixScratch
@@ -180,7 +196,7 @@ def _reduced(job: Any, b: int, j: int, worker: int, shifts: int, peaks: int, hit
     IN, OUT
         peaks : address of the maxima
     """
-    split, tile, lanes, slot = job.split, job.tile, job.lanes, 2 * worker
+    tile, slot = job.tile, 3 * worker
     groups, steps, words = job.candidate_rows.shape[1:]
     panels, block = job.input_columns.shape[0], groups * SIDE
     first, last = b * block, min(job.sizes[0], (b + 1) * block)
@@ -189,21 +205,11 @@ def _reduced(job: Any, b: int, j: int, worker: int, shifts: int, peaks: int, hit
         start = first + g * SIDE
         block_product(
             address(job.candidate_rows, (worker * groups + g) * steps * words),
-            address(job.input_columns, j * steps * words), steps, split, 0, where, SIDE,
+            address(job.input_columns, j * steps * words), steps, job.split, 0, where, SIDE,
         )  # fmt: skip
         shift_block(where, address(job.offsets, start), shifts)
         _mask(job, j, start, min(last, start + SIDE), slot, hits)
-        if job.logistic:
-            logistic_columns(
-                tile, where, SIDE, address(job.copies, start), address(lanes, worker * 4 * SIDE),
-                address(lanes, (worker * 4 + 1) * SIDE), address(lanes, (worker * 4 + 2) * SIDE),
-            )  # fmt: skip
-            for lane in range(SIDE):
-                job.totals[b, j, lane] += lanes[worker, 2, lane]
-            if job.keep:
-                pack_left(where, SIDE, split, address(job.by_candidate, ((b * groups + g) * panels + j) * words))
-        else:
-            update_softmax_columns(tile, where, SIDE, peaks, totals)
+        update_softmax_columns(tile, where, SIDE, peaks, totals)
 
 
 @kernel
@@ -213,17 +219,17 @@ def _form_panel(job: Any, b: int, j: int, worker: int, shifts: int, again: bool)
     last = min(job.sizes[0], (b + 1) * block)
     hits = job.remove_hits and _any_hit(job, j, b * block, last)
     # maxima of the first pass tell which references the second one has
-    peaks = address(job.lanes, (worker * 4 + 3) * SIDE) if again else address(job.peaks, (b * panels + j) * SIDE)
+    peaks = address(job.lanes, (worker * 2 + 1) * SIDE) if again else address(job.peaks, (b * panels + j) * SIDE)
     for lane in range(SIDE):
         job.totals[b, j, lane] = 0
         if not again:
             job.peaks[b, j, lane] = LOWEST
-    if job.logistic or not job.keep:
-        _reduced(job, b, j, worker, shifts, peaks, hits)
-        return
-    _exponentials(job, b, j, worker, shifts, peaks, hits)
+    if job.logistic or job.keep:
+        _reduce_and_pack(job, b, j, worker, shifts, peaks, hits)
+    else:
+        _reduce(job, b, j, worker, shifts, peaks, hits)
     for lane in range(SIDE):
-        if not again and job.peaks[b, j, lane] > _ROOM:
+        if job.keep and not again and job.peaks[b, j, lane] > _ROOM:
             job.exceeded[0] = 1
 
 
@@ -247,7 +253,7 @@ def _form(job: Any, worker: int, counter: Any, again: bool) -> None:
             if not again:
                 _form_panel(job, b, j, worker, address(job.shifts, j * SIDE), False)
             elif read_references(job, j, worker):
-                _form_panel(job, b, j, worker, address(job.lanes, (worker * 4 + 2) * SIDE), True)
+                _form_panel(job, b, j, worker, address(job.lanes, worker * 2 * SIDE), True)
     release_tiles()
     restore_denormals(mode)
 

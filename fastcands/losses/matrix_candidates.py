@@ -83,9 +83,9 @@ def _scratch(
     yield (1,), np.int64  # exceeded
     yield (panels * SIDE,), _FLOAT32  # factors
     yield (threads * SIDE, steps * SIDE + 16), _FLOAT32  # rows, a line apart where their length is a power of two
-    yield (2 * threads, SIDE, SIDE), _FLOAT32  # tile
+    yield (3 * threads, SIDE, SIDE), _FLOAT32  # tile
     yield (threads if keep else 0, TWINS * groups, words), np.uint16  # panel
-    yield (threads, 4, SIDE), _FLOAT32  # lanes
+    yield (threads, 2, SIDE), _FLOAT32  # lanes
     yield (threads, max(of_block, piece[0] * piece[1]) * SIDE * SIDE), _FLOAT32  # sums
 
 

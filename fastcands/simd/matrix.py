@@ -36,10 +36,16 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, SIDE, TILE_BYTES
-from fastcands.simd.matrix_columns import Exponentials
+from fastcands.simd.matrix_rows import ExponentialRows, LogisticRows, Rows
 from fastcands.simd.memory import emit_prefetch
 
-__all__ = ["block_product", "block_product_beside_exp", "configure_tiles", "release_tiles"]
+__all__ = [
+    "block_product",
+    "block_product_beside_exp",
+    "block_product_beside_logistic",
+    "configure_tiles",
+    "release_tiles",
+]
 
 _PREFETCHED_STEPS = 2
 """How far ahead panels are asked for."""
@@ -200,14 +206,40 @@ def block_product(
     return types.void(*[_INTP] * 7), codegen
 
 
+def _emit_beside(builder: Any, arguments: Any, kind: type[Rows]) -> None:
+    """Emit a product into one block, each step of it followed by some rows of another, which wait for none of it."""
+    left, right, steps, split, out, *of_rows = arguments
+    tiles, stride = _Tiles(builder), ir.Constant(_INT64, 2 * LINE)
+    in_order = [*of_rows[:3], split, *of_rows[3:]]
+    rows = kind(builder, *in_order)
+    pairs = ir.Constant(_INT64, SIDE // 2)
+    done = cgutils.alloca_once_value(builder, ir.Constant(_INT64, 0))
+
+    def emit_some_rows() -> None:
+        first = builder.load(done)
+        left_over = builder.sub(pairs, first)
+        most = ir.Constant(_INT64, _PAIRS_A_STEP)
+        here = builder.select(builder.icmp_signed("<", left_over, most), left_over, most)
+        with cgutils.for_range(builder, here) as loop:
+            rows.emit_rows(builder.add(first, loop.index))
+        builder.store(builder.add(first, here), done)
+
+    for tile in _SUMS:
+        tiles.zero(tile)
+    _emit_steps(builder, tiles, left, right, steps, split, emit_some_rows)
+    for tile, offset in zip(_SUMS, (0, LINE, 32 * LINE, 33 * LINE), strict=True):
+        tiles.store(tile, builder.add(out, ir.Constant(_INT64, offset)), stride)
+    with cgutils.for_range(builder, builder.sub(pairs, builder.load(done))) as loop:
+        rows.emit_rows(builder.add(builder.load(done), loop.index))
+    rows.emit_end()
+
+
 @intrinsic  # type: ignore[untyped-decorator]
 def block_product_beside_exp(
     typingctx: Any, left: Any, right: Any, steps: Any, split: Any, out: Any, block: Any, offsets: Any, shifts: Any,
     peaks: Any, totals: Any, packed: Any, ahead: Any,
 ) -> Any:  # fmt: skip
     """`block_product` from zero into one block, while the vector units do `exp_block` on another one.
-
-    Each step of the product is followed by some rows of exponentials, which wait for none of its results.
 
     IN
         left, right, steps, split : as in `block_product`
@@ -220,29 +252,31 @@ def block_product_beside_exp(
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        left, right, steps, split, out, block, offsets, shifts, *others = arguments
-        tiles, stride = _Tiles(builder), ir.Constant(_INT64, 2 * LINE)
-        exponentials = Exponentials(builder, block, offsets, shifts, split, *others)
-        pairs = ir.Constant(_INT64, SIDE // 2)
-        done = cgutils.alloca_once_value(builder, ir.Constant(_INT64, 0))
+        _emit_beside(builder, arguments, ExponentialRows)
+        return context.get_dummy_value()
 
-        def emit_some_rows() -> None:
-            first = builder.load(done)
-            left_over = builder.sub(pairs, first)
-            most = ir.Constant(_INT64, _PAIRS_A_STEP)
-            here = builder.select(builder.icmp_signed("<", left_over, most), left_over, most)
-            with cgutils.for_range(builder, here) as loop:
-                exponentials.emit_rows(builder.add(first, loop.index))
-            builder.store(builder.add(first, here), done)
+    return types.void(*[_INTP] * 12), codegen
 
-        for tile in _SUMS:
-            tiles.zero(tile)
-        _emit_steps(builder, tiles, left, right, steps, split, emit_some_rows)
-        for tile, offset in zip(_SUMS, (0, LINE, 32 * LINE, 33 * LINE), strict=True):
-            tiles.store(tile, builder.add(out, ir.Constant(_INT64, offset)), stride)
-        with cgutils.for_range(builder, builder.sub(pairs, builder.load(done))) as loop:
-            exponentials.emit_rows(builder.add(builder.load(done), loop.index))
-        exponentials.emit_end()
+
+@intrinsic  # type: ignore[untyped-decorator]
+def block_product_beside_logistic(
+    typingctx: Any, left: Any, right: Any, steps: Any, split: Any, out: Any, block: Any, offsets: Any, shifts: Any,
+    copies: Any, totals: Any, packed: Any, ahead: Any,
+) -> Any:  # fmt: skip
+    """`block_product` from zero into one block, while the vector units do `logistic_block` on another one.
+
+    IN
+        left, right, steps, split : as in `block_product`
+        block, offsets, shifts, copies, ahead : as in `logistic_block`
+    IN, OUT
+        totals : as in `logistic_block`
+    OUT
+        out : as in `block_product`, contiguous
+        packed : the left block of `logistic_block`
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _emit_beside(builder, arguments, LogisticRows)
         return context.get_dummy_value()
 
     return types.void(*[_INTP] * 12), codegen

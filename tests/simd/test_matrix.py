@@ -14,8 +14,14 @@ from fastcands.simd.bfloat16 import (
     pack_right,
     pack_right_transposed,
 )
-from fastcands.simd.matrix import block_product, block_product_beside_exp, configure_tiles, release_tiles
-from fastcands.simd.matrix_columns import exp_block
+from fastcands.simd.matrix import (
+    block_product,
+    block_product_beside_exp,
+    block_product_beside_logistic,
+    configure_tiles,
+    release_tiles,
+)
+from fastcands.simd.matrix_rows import exp_block, logistic_block
 from fastcands.simd.vector import address
 from tests.matrix_tiles import bits, no_tiles, parts
 
@@ -71,6 +77,24 @@ def _beside(left, right, steps, split, out, block, vectors, packed):
         address(vectors, 32), address(vectors, 64), address(vectors, 96), address(packed, 0), address(packed, 0),
     )  # fmt: skip
     release_tiles()
+
+
+@kernel
+def _beside_logistic(left, right, steps, split, out, block, vectors, packed):
+    configure_tiles()
+    block_product_beside_logistic(
+        address(left, 0), address(right, 0), steps, split, address(out, 0), address(block, 0), address(vectors, 0),
+        address(vectors, 32), address(vectors, 64), address(vectors, 96), address(packed, 0), address(packed, 0),
+    )  # fmt: skip
+    release_tiles()
+
+
+@kernel
+def _logistic(block, split, vectors, packed):
+    logistic_block(
+        address(block, 0), address(vectors, 0), address(vectors, 32), split, address(vectors, 64),
+        address(vectors, 96), address(packed, 0), address(packed, 0),
+    )  # fmt: skip
 
 
 @kernel
@@ -210,7 +234,8 @@ def test_a_left_block_becomes_a_right_one_with_even_and_odd_columns(split):
 
 @SPLIT
 @pytest.mark.parametrize("steps", [1, 3, 8, 11])
-def test_a_product_beside_exponentials_is_both(steps, split):
+@pytest.mark.parametrize(("alone", "beside"), [(_exp, _beside), (_logistic, _beside_logistic)])
+def test_a_product_beside_rows_is_both(alone, beside, steps, split):
     if no_tiles():
         return
     rng = np.random.default_rng(steps)
@@ -223,7 +248,7 @@ def test_a_product_beside_exponentials_is_both(steps, split):
     vectors = [scratch(name, (128,), np.float32) for name in ("vectors", "vectors too")]
     vectors[0][:] = vectors[1][:] = rng.normal(size=128)
     _product(left, right, steps, split, 0, outs[0])
-    _exp(block, split, vectors[0], packs[0])
-    _beside(left, right, steps, split, outs[1], block, vectors[1], packs[1])
+    alone(block, split, vectors[0], packs[0])
+    beside(left, right, steps, split, outs[1], block, vectors[1], packs[1])
     for one, other in (outs, packs, vectors):
         np.testing.assert_array_equal(one, other)

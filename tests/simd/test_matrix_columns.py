@@ -7,7 +7,8 @@ from fastcands.jit import kernel
 from fastcands.losses.workspace import scratch
 from fastcands.simd.bfloat16 import BLOCK_BYTES, SIDE, pack_left
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.matrix_columns import add_weighted_rows, exp_block, scatter_block, shift_block
+from fastcands.simd.matrix_columns import add_weighted_rows, scatter_block, shift_block
+from fastcands.simd.matrix_rows import exp_block, logistic_block
 from fastcands.simd.vector import address
 from tests.matrix_tiles import no_tiles, parts
 
@@ -116,6 +117,40 @@ def test_extreme_logits(split):
     np.testing.assert_array_equal(peaks[:9], [0, np.inf, 0, 0, 0, 0, 0, 88, 89])
     assert np.isnan(totals[2])
     np.testing.assert_allclose(totals[[0, 3, 4, 5, 6]], 31.5, rtol=1e-6)
+
+
+@kernel
+def _logistic(block, offsets, shifts, split, copies, totals, left):
+    mode = flush_denormals()
+    logistic_block(
+        address(block, 0), address(offsets, 0), address(shifts, 0), split, address(copies, 0), address(totals, 0),
+        address(left, 0), address(left, 0),
+    )  # fmt: skip
+    restore_denormals(mode)
+
+
+@SPLIT
+@pytest.mark.parametrize("scale", [0.01, 1.0, 12.0])
+def test_logistic_losses_and_their_gradients(scale, split):
+    if no_tiles():
+        return
+    rng = np.random.default_rng(4)
+    block = scratch("block", (SIDE, SIDE), np.float32)
+    block[:] = rng.normal(size=(SIDE, SIDE)) * scale
+    block[5, :4] = [-np.inf, np.inf, np.nan, 0]
+    block[6, :3] = [-87.0, 87.0, 1e30]
+    offsets, shifts = rng.normal(size=(2, SIDE)).astype(np.float32)
+    copies = rng.integers(1, 4, SIDE).astype(np.float32)
+    totals = np.full(SIDE, 0.5, np.float32)
+    left = scratch("left", ((1 + split) * WORDS,), np.uint16)
+    _logistic(block, offsets, shifts, split, copies, totals, left)
+    z = (block + (offsets[:, None] - shifts)).astype(float)
+    with np.errstate(over="ignore", invalid="ignore"):
+        truth, gradient = copies @ np.logaddexp(0, z), copies[:, None] / (1 + np.exp(-z))
+    np.testing.assert_allclose(totals, 0.5 + truth, rtol=4e-6)
+    values = (left.reshape(1 + split, SIDE, SIDE).astype(np.uint32) << 16).view(np.float32).astype(float)
+    np.testing.assert_allclose(values.sum(axis=0), gradient, rtol=2.0**-15.5 if split else 2.0**-7.99, atol=1e-37)
+    assert values[0, 5, 0] == 0
 
 
 @SPLIT
