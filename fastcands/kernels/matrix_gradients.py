@@ -12,10 +12,11 @@ import numpy as np
 
 from fastcands.jit import kernel
 from fastcands.kernels.candidate_gradients import add_share
+from fastcands.kernels.matrix_scratch import TWINS
 from fastcands.simd.bfloat16 import SIDE, interleave_block
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
-from fastcands.simd.matrix_columns import add_weighted_rows
+from fastcands.simd.matrix_columns import add_weighted_rows, scatter_block
 from fastcands.simd.transpose import transpose_square
 from fastcands.simd.vector import address, fetch_add
 
@@ -24,21 +25,6 @@ __all__ = ["PANELS_AT_ONCE", "matrix_input_gradients", "matrix_weight_gradients"
 PANELS_AT_ONCE = 32
 """Steps of one call of a product in weight gradients; the tiles of a block stay in the second-level cache so long."""
 _NUMBERS = SIDE * SIDE
-
-
-@kernel
-def _write_rows(job: Any, worker: int, place: int, first: int, last: int, begin: int) -> None:
-    """Copy a block of sums to the rows that columns `first` to `last` have in the gradient."""
-    sums, class_rows, weight_rows = job.sums, job.class_rows, job.weight_rows
-    here = min(SIDE, weight_rows.shape[1] - begin)
-    for r in range(last - first):
-        row, source = class_rows[first + r], place + r * SIDE
-        if here == SIDE:
-            for c in range(SIDE):
-                weight_rows[row, begin + c] = sums[worker, source + c]
-        else:
-            for c in range(here):
-                weight_rows[row, begin + c] = sums[worker, source + c]
 
 
 def matrix_weight_gradients(worker: int, num_threads: int, job: Any) -> None:
@@ -50,7 +36,7 @@ def matrix_weight_gradients(worker: int, num_threads: int, job: Any) -> None:
     """
     tiles, inputs, sums, split = job.by_candidate, job.input_rows, job.sums, job.split
     groups, panels, words = tiles.shape[1:]
-    steps, columns, block = inputs.shape[0], job.sizes[0], groups * SIDE
+    steps, columns, block, width = inputs.shape[0], job.sizes[0], groups * SIDE, job.weight_rows.shape[1]
     blocks = (columns + block - 1) // block
     counter = job.counters[4:]
     mode = flush_denormals()
@@ -77,14 +63,18 @@ def matrix_weight_gradients(worker: int, num_threads: int, job: Any) -> None:
                 for g in range(here):
                     # one piece needs no memory of its own for each block of sums
                     place = 0 if panels <= PANELS_AT_ONCE else (s * groups + g) * _NUMBERS
+                    at = address(sums, worker * sums.shape[1] + place)
                     block_product(
                         address(tiles, ((b * groups + g) * panels + k) * words),
                         address(inputs, (s * panels + k) * words), length, split, k,
-                        address(sums, worker * sums.shape[1] + place), SIDE,
+                        at, SIDE,
                     )  # fmt: skip
                     if k + length == panels:
                         start = first + g * SIDE
-                        _write_rows(job, worker, place, start, min(last, start + SIDE), s * SIDE)
+                        scatter_block(
+                            at, min(SIDE, last - start), address(job.class_rows, start),
+                            address(job.weight_rows, s * SIDE), width, width - s * SIDE,
+                        )  # fmt: skip
     release_tiles()
     restore_denormals(mode)
 
@@ -135,32 +125,32 @@ def _finish_inputs(job: Any, j: int, begin: int, end: int) -> None:
 
 
 @kernel
-def _add_block_products(
+def _add_products(
     job: Any, b: int, worker: int, first_panel: int, last_panel: int, first_step: int, last_step: int
 ) -> None:
-    """Add block b's share to the sums of a piece of the inputs' gradient.
+    """Add the share of block b and of the one after it to the sums of a piece of the inputs' gradient.
 
     IN
         job : CandidateJob with a MatrixScratch
-        b : block
+        b : the first of TWINS blocks
         worker : whose sums
         first_panel, last_panel, first_step, last_step : the piece
     """
     tiles, candidates, right, sums, split = job.by_candidate, job.candidate_columns, job.panel, job.sums, job.split
     groups, panels, words = tiles.shape[1:]
-    steps, columns, block = candidates.shape[1], job.sizes[0], groups * SIDE
-    here = (min(columns, (b + 1) * block) - b * block + SIDE - 1) // SIDE
-    start, numbers, wide = worker * groups * words, sums.shape[1], last_step - first_step
+    steps, together = candidates.shape[1:3]
+    here = (min(job.sizes[0] - b * groups * SIDE, together * SIDE) + SIDE - 1) // SIDE
+    start, numbers, wide = worker * together * words, sums.shape[1], last_step - first_step
     for j in range(first_panel, last_panel):
-        for g in range(here):
+        for g in range(here):  # groups of the second block follow those of the first
             interleave_block(
                 address(tiles, ((b * groups + g) * panels + j) * words), split, address(right, start + g * words)
             )
         for s in range(first_step, last_step):
             place = ((j - first_panel) * wide + s - first_step) * _NUMBERS
             block_product(
-                address(candidates, (b * steps + s) * groups * words), address(right, start), here, split, b,
-                address(sums, worker * numbers + place), SIDE,
+                address(candidates, (b // TWINS * steps + s) * together * words), address(right, start), here, split,
+                b, address(sums, worker * numbers + place), SIDE,
             )  # fmt: skip
 
 
@@ -189,8 +179,8 @@ def matrix_input_gradients(worker: int, num_threads: int, job: Any) -> None:
             break
         first_panel, first_step = task // chunks * group, task % chunks * chunk
         last_panel, last_step = min(panels, first_panel + group), min(steps, first_step + chunk)
-        for b in range(blocks):
-            _add_block_products(job, b, worker, first_panel, last_panel, first_step, last_step)
+        for b in range(0, blocks, TWINS):
+            _add_products(job, b, worker, first_panel, last_panel, first_step, last_step)
         for j in range(first_panel, last_panel):
             for s in range(first_step, last_step):
                 place = ((j - first_panel) * (last_step - first_step) + s - first_step) * _NUMBERS

@@ -17,6 +17,7 @@ import numpy as np
 from fastcands.jit import kernel
 from fastcands.kernels.candidate_tiles import leave_out, place_columns
 from fastcands.kernels.gather import gather_rows_of
+from fastcands.kernels.matrix_scratch import TWINS
 from fastcands.kernels.shapes import LOWEST
 from fastcands.simd.bfloat16 import SIDE, pack_left, pack_left_transposed
 from fastcands.simd.columns import update_softmax_columns
@@ -24,10 +25,12 @@ from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.logistic import logistic_columns
 from fastcands.simd.matrix import block_product, block_product_beside_exp, configure_tiles, release_tiles
 from fastcands.simd.matrix_columns import exp_block, shift_block
+from fastcands.simd.memory import prefetch
 from fastcands.simd.vector import address, fetch_add
 
 __all__ = ["form_blocks", "form_exceeding_blocks", "read_references"]
 
+_READ_AHEAD = 8
 _ROOM = 28.0
 """How far a logit may be above its reference: sums of exponentials, and their inverse times any sensible
 weight of an example, stay far from the ends of float32."""
@@ -60,6 +63,16 @@ def read_references(job: Any, j: int, worker: int) -> Any:
 
 
 @kernel
+def _ask_for_rows(job: Any, first: int, last: int) -> None:
+    """Ask for the table's rows of some columns: a gather waits for the first ones, which nobody asked for."""
+    weights = job.weights
+    line = max(64, weights.column_stride)
+    for c in range(first, last):
+        for offset in range(0, min(weights.width * weights.column_stride, 16 * line), line):
+            prefetch(job.addresses[c] + offset)
+
+
+@kernel
 def _pack_candidates(job: Any, b: int, worker: int, first: int, last: int, columns_too: bool) -> None:
     """Gather the rows of columns `first` to `last`, of block b, and pack them; rows up to a whole group are zero."""
     rows, weights, split = job.rows, job.weights, job.split
@@ -75,11 +88,13 @@ def _pack_candidates(job: Any, b: int, worker: int, first: int, last: int, colum
         for r in range(zero + end - start, zero + SIDE):
             for d in range(stride):
                 rows[r, d] = 0
+        _ask_for_rows(job, end, min(last, end + _READ_AHEAD))
         for s in range(steps):
             source = address(rows, zero * stride + s * SIDE)
             pack_left(source, stride, split, address(by_row, ((worker * groups + g) * steps + s) * words))
             if columns_too:
-                pack_left_transposed(source, stride, split, address(by_column, ((b * steps + s) * groups + g) * words))
+                place = ((b // TWINS * steps + s) * TWINS + b % TWINS) * groups + g
+                pack_left_transposed(source, stride, split, address(by_column, place * words))
 
 
 @kernel

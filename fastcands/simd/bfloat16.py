@@ -25,8 +25,9 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 __all__ = [
-    "BLOCK_BYTES", "LINE", "SIDE", "TILE_BYTES", "emit_left", "emit_low", "emit_rounded", "interleave_block",
-    "load_floats", "pack_left", "pack_left_transposed", "pack_right", "pack_right_transposed", "pointer",
+    "BLOCK_BYTES", "LINE", "SIDE", "TILE_BYTES", "emit_left", "emit_low", "emit_right", "emit_rounded",
+    "interleave_block", "load_floats", "pack_left", "pack_left_transposed", "pack_right", "pack_right_transposed",
+    "pointer",
 ]  # fmt: skip
 
 SIDE = 32
@@ -105,6 +106,14 @@ def emit_left(builder: Any, row: Any, out: Any, line: Any) -> None:
     """Store a rounded row as a line (a number, int or LLVM value) of a left block."""
     offset = line * LINE if isinstance(line, int) else builder.mul(line, ir.Constant(_INT64, LINE))
     _store(builder, row, out, offset)
+
+
+def emit_right(builder: Any, even: Any, odd: Any, out: Any, line: Any) -> None:
+    """Store two neighbouring rounded rows as a line of both tiles of a right block."""
+    offset = ir.Constant(_INT64, line * LINE) if isinstance(line, int) else builder.mul(line, ir.Constant(_INT64, LINE))
+    for j in range(2):
+        at = builder.add(offset, ir.Constant(_INT64, j * TILE_BYTES))
+        _store(builder, builder.shuffle_vector(even, odd, _PAIRS[j]), out, at)
 
 
 def _transposed(builder: Any, lines: list[Any]) -> list[Any]:

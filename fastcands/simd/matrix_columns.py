@@ -16,11 +16,19 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, SIDE, emit_left, emit_low, emit_rounded
+from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, SIDE, emit_left, emit_low, emit_right, emit_rounded
 from fastcands.simd.memory import emit_prefetch
 from fastcands.simd.vector import Lanes
 
-__all__ = ["Exponentials", "add_weighted_rows", "exp_block", "shift_block"]
+__all__ = [
+    "Exponentials",
+    "add_weighted_rows",
+    "emit_pair",
+    "emit_quick_exp",
+    "exp_block",
+    "scatter_block",
+    "shift_block",
+]
 
 _INTP = types.intp
 _INT16, _INT32, _INT64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
@@ -45,7 +53,7 @@ def _masked(lanes: Lanes, name: str, *arguments: Any) -> Any:
     return lanes.builder.call(function, operands)
 
 
-def _emit_exp(lanes: Lanes, z: Any) -> Any:
+def emit_quick_exp(lanes: Lanes, z: Any) -> Any:
     """Emit e^z of 16 float32, to within (2.5 + |z|) units in the last place; NaN for NaN."""
     x = lanes.builder.fmul(z, lanes.const(1 / math.log(2)))
     rest = _masked(lanes, "reduce", x, ir.Constant(_INT32, _TO_FLOOR))
@@ -53,6 +61,21 @@ def _emit_exp(lanes: Lanes, z: Any) -> Any:
     for coefficient in _POLYNOMIAL[-2::-1]:
         power = lanes.fma(power, rest, lanes.const(coefficient))
     return _masked(lanes, "scalef", power, x)
+
+
+def emit_pair(lanes: Lanes, rows: list[list[Any]], index: Any, split: Any, left: Any, right: Any) -> None:
+    """Store two neighbouring rows, two vectors each, as lines of a left and a right block; `index` counts pairs."""
+    builder = lanes.builder
+    line = builder.mul(index, ir.Constant(_INT64, 2))
+    rounded = [emit_rounded(builder, row[0], row[1]) for row in rows]
+    for r in range(2):
+        emit_left(builder, rounded[r], left, builder.add(line, ir.Constant(_INT64, r)))
+    emit_right(builder, rounded[0], rounded[1], right, index)
+    with builder.if_then(builder.icmp_signed("!=", split, ir.Constant(_INT64, 0))):
+        low = [emit_low(builder, row[0], row[1], high) for row, high in zip(rows, rounded, strict=True)]
+        for r in range(2):
+            emit_left(builder, low[r], lanes.at(left, BLOCK_BYTES), builder.add(line, ir.Constant(_INT64, r)))
+        emit_right(builder, low[0], low[1], lanes.at(right, BLOCK_BYTES), index)
 
 
 def _offset(lanes: Lanes, index: Any, size: int) -> Any:
@@ -122,7 +145,7 @@ class Exponentials:
                 product = lanes.load(lanes.at(start, r * _ROW + offset))
                 z = builder.fadd(product, builder.fsub(added, self._shift[j]))
                 builder.store(lanes.maximum(z, builder.load(peaks[j])), peaks[j])
-                power = _emit_exp(lanes, z)
+                power = emit_quick_exp(lanes, z)
                 builder.store(builder.fadd(builder.load(totals[j]), power), totals[j])
                 row.append(power)
             high = emit_rounded(builder, row[0], row[1])
@@ -166,6 +189,37 @@ def exp_block(
         return context.get_dummy_value()
 
     return types.void(*[_INTP] * 8), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def scatter_block(typingctx: Any, block: Any, rows: Any, numbers: Any, out: Any, out_stride: Any, columns: Any) -> Any:
+    """``out[numbers[r], :columns] = block[r, :columns]`` for the first rows of a block.
+
+    IN
+        block : address of 32 x 32 float32, contiguous
+        rows : how many
+        numbers : address of as many int64
+        out_stride : numbers from row to row of the result
+        columns : how many of the 32 columns exist; the others are not touched
+    OUT
+        out : address of the result's first row, at the first column of the block
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block, rows, numbers, out, out_stride, columns = arguments
+        lanes = Lanes(builder, types.float32)
+        masks = [lanes.first_lanes(builder.sub(columns, ir.Constant(_INT64, 16 * j))) for j in range(2)]
+        with cgutils.for_range(builder, rows) as loop:
+            number = builder.load(
+                builder.inttoptr(lanes.at(numbers, _offset(lanes, loop.index, 8)), _INT64.as_pointer())
+            )
+            target = lanes.at(out, lanes.bytes_of(builder.mul(number, out_stride)))
+            source = lanes.at(block, _offset(lanes, loop.index, _ROW))
+            for half, mask in zip(_HALVES, masks, strict=True):
+                lanes.store_masked(lanes.load(lanes.at(source, half)), lanes.at(target, half), mask)
+        return context.get_dummy_value()
+
+    return types.void(*[_INTP] * 6), codegen
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -7,7 +7,7 @@ from fastcands.jit import kernel
 from fastcands.losses.workspace import scratch
 from fastcands.simd.bfloat16 import BLOCK_BYTES, SIDE, pack_left
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.matrix_columns import add_weighted_rows, exp_block, shift_block
+from fastcands.simd.matrix_columns import add_weighted_rows, exp_block, scatter_block, shift_block
 from fastcands.simd.vector import address
 from tests.matrix_tiles import no_tiles, parts
 
@@ -38,6 +38,26 @@ def _pack(source, split, out, place):
 @kernel
 def _weighted(panel, blocks, split, factors, sums):
     add_weighted_rows(address(panel, 0), blocks, split, address(factors, 0), address(sums, 0))
+
+
+@kernel
+def _scatter(block, rows, numbers, out, begin, columns):
+    scatter_block(address(block, 0), rows, address(numbers, 0), address(out, begin), out.shape[1], columns)
+
+
+@pytest.mark.parametrize("rows", [1, 31, 32])
+def test_scatter_writes_the_named_rows_and_columns_only(rows):
+    if no_tiles():
+        return
+    rng = np.random.default_rng(rows)
+    block = rng.normal(size=(SIDE, SIDE)).astype(np.float32)
+    for columns in (1, 15, 16, 17, 31, 32, 40):
+        numbers, here = rng.permutation(50)[:rows], min(columns, SIDE)
+        out = rng.normal(size=(50, 3 + columns)).astype(np.float32)
+        want = out.copy()
+        want[numbers, 3 : 3 + here] = block[:rows, :here]
+        _scatter(block, rows, numbers, out, 3, columns)
+        np.testing.assert_array_equal(out, want)
 
 
 def test_shift():
