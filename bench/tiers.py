@@ -46,7 +46,7 @@ def main() -> None:
     """Train, draw, print."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     exact = curve(trained("highest"))
-    rows = []
+    finals: list[tuple[str, float, float]] = []
     for name in RUNS:
         folder = trained(name)
         points = curve(folder)
@@ -56,7 +56,7 @@ def main() -> None:
         left.plot(steps, perplexities, STYLES[name], label=name)
         right.plot(steps, ratios, STYLES[name], label=name)
         final = json.loads((folder / "metrics.json").read_text())
-        rows.append((name, final["valid_perplexity"], final["test_perplexity"], ratios[-1]))
+        finals.append((name, final["valid_perplexity"], final["test_perplexity"]))
     left.set(title="held-out perplexity", xlabel="steps")
     right.set(title="difference from 'highest' (%)", xlabel="steps", ylim=(-0.6, 0.6))
     for height in (-0.5, 0.5):
@@ -67,9 +67,12 @@ def main() -> None:
     figure.suptitle(f"100,000 words, {exact[-1]['step']:,} steps of 1,024 predictions in each precision")
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(TARGET, dpi=110)
-    print("| | validation perplexity | test perplexity | difference |\n|---|---|---|---|")
-    for name, valid, test, ratio in rows:
-        print(f"| {name} | {valid:.3f} | {test:.3f} | {ratio:+.2f} % |")
+    print("| | validation perplexity | test perplexity |\n|---|---|---|")
+    for name, *perplexities in finals:
+        cells = (
+            f"{here:.2f} ({here / there - 1:+.2%})" for here, there in zip(perplexities, finals[0][1:], strict=True)
+        )
+        print("|", name, "|", " | ".join(cells), "|")
 
 
 if __name__ == "__main__":
