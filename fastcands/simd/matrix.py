@@ -124,14 +124,21 @@ def _emit_steps(
     builder: Any, tiles: _Tiles, left: Any, right: Any, steps: Any, split: Any,
     emit_beside: Callable[[], None] = lambda: None,
 ) -> None:  # fmt: skip
-    """Emit the loop over k, split or not, with something else in each step."""
-    with builder.if_else(_is_set(builder, split)) as branches:
-        for branch, is_split in zip(branches, (True, False), strict=True):
-            with branch, cgutils.for_range(builder, steps) as loop:
-                step = ir.Constant(_INT64, 2 * BLOCK_BYTES if is_split else BLOCK_BYTES)
-                offset = builder.mul(loop.index, step)
-                _emit_step(builder, tiles, builder.add(left, offset), builder.add(right, offset), is_split)
-                emit_beside()
+    """Emit the loop over k, with something else in each step.
+
+    Whether factors are split is asked in each step: a branch that is always foretold, and half the code.
+    """
+    is_split = _is_set(builder, split)
+    size = builder.select(is_split, ir.Constant(_INT64, 2 * BLOCK_BYTES), ir.Constant(_INT64, BLOCK_BYTES))
+    with cgutils.for_range(builder, steps) as loop:
+        offset = builder.mul(loop.index, size)
+        panels = builder.add(left, offset), builder.add(right, offset)
+        with builder.if_else(is_split) as (then, otherwise):
+            with then:
+                _emit_step(builder, tiles, *panels, split=True)
+            with otherwise:
+                _emit_step(builder, tiles, *panels, split=False)
+        emit_beside()
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -216,15 +223,17 @@ def block_product_beside_exp(
         left, right, steps, split, out, block, offsets, shifts, *others = arguments
         tiles, stride = _Tiles(builder), ir.Constant(_INT64, 2 * LINE)
         exponentials = Exponentials(builder, block, offsets, shifts, split, *others)
-        pairs, one = ir.Constant(_INT64, SIDE // 2), ir.Constant(_INT64, 1)
+        pairs = ir.Constant(_INT64, SIDE // 2)
         done = cgutils.alloca_once_value(builder, ir.Constant(_INT64, 0))
 
         def emit_some_rows() -> None:
-            for _ in range(_PAIRS_A_STEP):
-                pair = builder.load(done)
-                with builder.if_then(builder.icmp_signed("<", pair, pairs)):
-                    exponentials.emit_rows(pair)
-                    builder.store(builder.add(pair, one), done)
+            first = builder.load(done)
+            left_over = builder.sub(pairs, first)
+            most = ir.Constant(_INT64, _PAIRS_A_STEP)
+            here = builder.select(builder.icmp_signed("<", left_over, most), left_over, most)
+            with cgutils.for_range(builder, here) as loop:
+                exponentials.emit_rows(builder.add(first, loop.index))
+            builder.store(builder.add(first, here), done)
 
         for tile in _SUMS:
             tiles.zero(tile)
