@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, SIDE, emit_left, emit_low, emit_right, emit_rounded
 from fastcands.simd.vector import Lanes
 
-__all__ = ["add_weighted_rows", "exp_block", "fill_block"]
+__all__ = ["add_weighted_rows", "emit_pair", "emit_quick_exp", "exp_block", "fill_block"]
 
 _INTP = types.intp
 _INT16, _INT32, _INT64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
@@ -44,7 +44,7 @@ def _masked(lanes: Lanes, name: str, *arguments: Any) -> Any:
     return lanes.builder.call(function, operands)
 
 
-def _emit_exp(lanes: Lanes, z: Any) -> Any:
+def emit_quick_exp(lanes: Lanes, z: Any) -> Any:
     """Emit e^z of 16 float32, to within (2.5 + |z|) units in the last place; NaN for NaN."""
     x = lanes.builder.fmul(z, lanes.const(1 / math.log(2)))
     rest = _masked(lanes, "reduce", x, ir.Constant(_INT32, _TO_FLOOR))
@@ -52,6 +52,21 @@ def _emit_exp(lanes: Lanes, z: Any) -> Any:
     for coefficient in _POLYNOMIAL[-2::-1]:
         power = lanes.fma(power, rest, lanes.const(coefficient))
     return _masked(lanes, "scalef", power, x)
+
+
+def emit_pair(lanes: Lanes, rows: list[list[Any]], index: Any, split: Any, left: Any, right: Any) -> None:
+    """Store two neighbouring rows, two vectors each, as lines of a left and a right block; `index` is that of the pair."""
+    builder = lanes.builder
+    line = builder.mul(index, ir.Constant(_INT64, 2))
+    rounded = [emit_rounded(builder, row[0], row[1]) for row in rows]
+    for r in range(2):
+        emit_left(builder, rounded[r], left, builder.add(line, ir.Constant(_INT64, r)))
+    emit_right(builder, rounded[0], rounded[1], right, index)
+    with builder.if_then(builder.icmp_signed("!=", split, ir.Constant(_INT64, 0))):
+        low = [emit_low(builder, row[0], row[1], high) for row, high in zip(rows, rounded, strict=True)]
+        for r in range(2):
+            emit_left(builder, low[r], lanes.at(left, BLOCK_BYTES), builder.add(line, ir.Constant(_INT64, r)))
+        emit_right(builder, low[0], low[1], lanes.at(right, BLOCK_BYTES), index)
 
 
 def _offset(lanes: Lanes, index: Any, size: int) -> Any:
@@ -101,7 +116,6 @@ def exp_block(typingctx: Any, block: Any, split: Any, peaks: Any, totals: Any, l
         halves = (0, LINE)
         highest = [lanes.variable(lanes.load(lanes.at(peaks, offset))) for offset in halves]
         sums = [lanes.variable(lanes.load(lanes.at(totals, offset))) for offset in halves]
-        is_split = builder.icmp_signed("!=", split, ir.Constant(_INT64, 0))
         with cgutils.for_range(builder, ir.Constant(_INT64, SIDE // 2)) as loop:
             pair = lanes.at(block, _offset(lanes, loop.index, 2 * _ROW))
             rows: list[list[Any]] = []
@@ -110,21 +124,11 @@ def exp_block(typingctx: Any, block: Any, split: Any, peaks: Any, totals: Any, l
                 for j, offset in enumerate(halves):
                     x = lanes.load(lanes.at(pair, r * _ROW + offset))
                     builder.store(lanes.maximum(x, builder.load(highest[j])), highest[j])
-                    power = _emit_exp(lanes, x)
+                    power = emit_quick_exp(lanes, x)
                     builder.store(builder.fadd(builder.load(sums[j]), power), sums[j])
                     row.append(power)
                 rows.append(row)
-            line = builder.mul(loop.index, ir.Constant(_INT64, 2))
-            rounded = [emit_rounded(builder, row[0], row[1]) for row in rows]
-            for r in range(2):
-                emit_left(builder, rounded[r], left, builder.add(line, ir.Constant(_INT64, r)))
-            emit_right(builder, rounded[0], rounded[1], right, loop.index)
-            with builder.if_then(is_split):
-                low = [emit_low(builder, row[0], row[1], high) for row, high in zip(rows, rounded, strict=True)]
-                for r in range(2):
-                    below = lanes.at(left, BLOCK_BYTES)
-                    emit_left(builder, low[r], below, builder.add(line, ir.Constant(_INT64, r)))
-                emit_right(builder, low[0], low[1], lanes.at(right, BLOCK_BYTES), loop.index)
+            emit_pair(lanes, rows, loop.index, split, left, right)
         for j, offset in enumerate(halves):
             lanes.store(builder.load(highest[j]), lanes.at(peaks, offset))
             lanes.store(builder.load(sums[j]), lanes.at(totals, offset))
