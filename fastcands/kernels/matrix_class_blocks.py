@@ -89,9 +89,7 @@ def pack_class_rows(
 
 
 @kernel
-def ask_ahead(
-    start: int, row_stride: int, layout: Any, first: int, last: int, part: int, parts: int
-) -> None:
+def ask_ahead(start: int, row_stride: int, layout: Any, first: int, last: int, part: int, parts: int) -> None:
     """Ask for a part of table rows `first` to `last`, which are read next, if they lie one after the other.
 
     Asked for in one go, requests would wait for each other; spread over the products of a block they cost nothing.

@@ -59,7 +59,8 @@ class AllClasses:
     def true_logits(self) -> NDArray[Any]:
         """Return the logits of the true classes, (B, T); -inf where there is none."""
         offsets = np.zeros(self.batch.labels.size, self.dtype) + self.batch.bias_of(self.batch.labels.reshape(-1))
-        return self.batch.label_rows(offsets.reshape(self.batch.labels.shape))[1]
+        self._label_rows, logits = self.batch.label_rows(offsets.reshape(self.batch.labels.shape))
+        return logits
 
     def _shard(self, shard: int) -> tuple[tuple[int, int, tuple[int, int, int]], NDArray[Any], int]:
         """Return where a shard lies, its biases in whole tiles, and its number of classes."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.losses.matrix_classes import exact_classes
 from fastcands.losses.batch import Batch, no_gradients
 from fastcands.losses.interface import ExactLoss, Result
+from fastcands.losses.matrix_classes import exact_classes
 
 __all__ = ["LogisticLoss", "full_logistic"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.losses.matrix_classes import exact_classes
 from fastcands.losses.batch import Batch, no_gradients
 from fastcands.losses.candidates import Spread
 from fastcands.losses.interface import ExactLoss, Result
+from fastcands.losses.matrix_classes import exact_classes
 from fastcands.losses.options import as_label_smoothing
 from fastcands.losses.smoothing import table_sums
 

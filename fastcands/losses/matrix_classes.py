@@ -56,8 +56,8 @@ class MatrixClasses(AllClasses):
 
     def true_logits(self) -> NDArray[Any]:
         batch = self.batch
-        offsets = np.zeros(batch.labels.shape, self.dtype) + np.reshape(batch.bias_of(batch.labels.reshape(-1)), (-1, batch.labels.shape[1]))
-        self._label_rows, logits = batch.label_rows(offsets)
+        """Return the logits of the true classes, (B, T); -inf where there is none."""
+        logits = super().true_logits()
         present = np.ones(batch.labels.shape, bool) if batch.present is None else batch.present
         self._logits, self._counted = logits.astype(np.float64), present & first_of_row(batch.labels, present)
         return logits
@@ -89,6 +89,7 @@ class MatrixClasses(AllClasses):
         return (rows[order], examples[order], starts), order
 
     def sums(self, *, logistic: bool, shifts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return maxima and sums of chunks, each (chunks + 1, lanes): the true classes are the last one."""
         peaks, totals = super().sums(logistic=logistic, shifts=shifts)
         logits, counted = self._logits, self._counted
         with np.errstate(invalid="ignore", over="ignore"):
@@ -114,6 +115,7 @@ class MatrixClasses(AllClasses):
     def gradients(
         self, *, logistic: bool, shifts: NDArray[Any], factors: NDArray[Any], shares: NDArray[Any], spread: Any = None
     ) -> tuple[Gradients, NDArray[np.float64]]:
+        """Return the gradients, and the sums of a logistic loss for each lane; see `AllClasses.gradients`."""
         logits, counted, count = self._logits, self._counted, len(self._logits)
         own = self._logits
         with np.errstate(invalid="ignore", over="ignore"):
@@ -169,7 +171,8 @@ class MatrixClasses(AllClasses):
         rows = self._label_rows.reshape(*batch.labels.shape, -1)[:, :, : batch.inputs.shape[1]]
         if batch.present is not None:
             rows[~batch.present] = 0  # of a class that nobody named
-        return np.einsum("bt,btd->bd", shares, rows)
+        part: NDArray[Any] = np.einsum("bt,btd->bd", shares, rows)
+        return part
 
 
 def exact_classes(batch: Batch, *, keep: bool) -> AllClasses:

@@ -55,7 +55,7 @@ def emit_quick_exp(lanes: Lanes, z: Any) -> Any:
 
 
 def emit_pair(lanes: Lanes, rows: list[list[Any]], index: Any, split: Any, left: Any, right: Any) -> None:
-    """Store two neighbouring rows, two vectors each, as lines of a left and a right block; `index` is that of the pair."""
+    """Store two neighbouring rows, two vectors each, as the pair `index` of a left and of a right block."""
     builder = lanes.builder
     line = builder.mul(index, ir.Constant(_INT64, 2))
     rounded = [emit_rounded(builder, row[0], row[1]) for row in rows]
