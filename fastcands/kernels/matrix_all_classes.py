@@ -136,7 +136,7 @@ def matrix_class_gradients(
     input_sums: Any, totals: Any, weight_rows: Any, bias_rows: Any, num_classes: int, logistic: bool, split: int,
     counter: Any, num_threads: int,
 ) -> None:  # fmt: skip
-    """Gradients of an exact loss; those of the inputs without the true classes' shares. Parallel over chunks of classes.
+    """Gradients of an exact loss; those of the inputs lack the true classes' shares. Parallel over chunks of classes.
 
     IN
         table : (start, row stride, layout), as in `pack_class_rows`

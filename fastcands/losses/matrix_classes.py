@@ -27,7 +27,7 @@ _PANEL_GROUP = 32
 
 
 def _block_groups(num_classes: int, width: int) -> int:
-    """Groups of 32 classes in a block: what is packed of it, twice, and its gradients stay in the second-level cache."""
+    """Return groups of 32 classes in a block: its packed rows and gradients stay in the second-level cache."""
     if num_classes < 2048:
         return 1
     return 4 if num_classes < 16_384 or width > 512 else 8
@@ -55,8 +55,8 @@ class MatrixClasses(AllClasses):
         pack_matrix_inputs(inputs, tile, self._split, self._columns, self._input_rows, self.threads)
 
     def true_logits(self) -> NDArray[Any]:
-        batch = self.batch
         """Return the logits of the true classes, (B, T); -inf where there is none."""
+        batch = self.batch
         logits = super().true_logits()
         present = np.ones(batch.labels.shape, bool) if batch.present is None else batch.present
         self._logits, self._counted = logits.astype(np.float64), present & first_of_row(batch.labels, present)
