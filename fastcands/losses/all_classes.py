@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.kernels.all_classes import CLASS_BLOCK, PANEL_GROUP, all_class_gradients, all_class_sums
-from fastcands.kernels.shapes import panel_lanes, whole_tiles
+from fastcands.kernels.shapes import TILE_ROWS
 from fastcands.losses.batch import Batch
 from fastcands.losses.candidates import Spread
 from fastcands.losses.workspace import scratch
@@ -22,10 +22,6 @@ _INPUT_SUMS_BYTES = 8 << 20
 """What the chunks' shares of the input gradient may take together, unless that leaves fewer than four chunks."""
 
 
-def _num_chunks(num_classes: int, most: int = _MOST_CHUNKS) -> int:
-    return min(most, -(-num_classes // CLASS_BLOCK))
-
-
 class AllClasses:
     """A batch against every class of its table.
 
@@ -37,10 +33,18 @@ class AllClasses:
         Whether there will be a backward pass.
     """
 
+    _side = TILE_ROWS
+    """Rows of the table are read in groups of so many."""
+
     def __init__(self, batch: Batch, *, keep: bool) -> None:
         work = batch.inputs.size * batch.weights.total
         self.batch, self.threads, self.dtype = batch, threads_for(work), batch.inputs.dtype
-        self._by_example, self._by_feature = batch.packed(by_feature=keep)
+        self._prepare(keep)
+
+    def _prepare(self, keep: bool) -> None:
+        """Pack the inputs, and lay out what every pass over the table needs."""
+        self._block = CLASS_BLOCK
+        self._by_example, self._by_feature = self.batch.packed(by_feature=keep)
         self._panels, self._depth, self._lanes = self._by_example.shape
         self._ones = np.ones(max(CLASS_BLOCK, self._panels * self._lanes), self.dtype)
         self._addresses = scratch("addresses", (self.threads, CLASS_BLOCK), np.int64)
@@ -55,13 +59,14 @@ class AllClasses:
     def true_logits(self) -> NDArray[Any]:
         """Return the logits of the true classes, (B, T); -inf where there is none."""
         offsets = np.zeros(self.batch.labels.size, self.dtype) + self.batch.bias_of(self.batch.labels.reshape(-1))
-        return self.batch.label_rows(offsets.reshape(self.batch.labels.shape))[1]
+        self._label_rows, logits = self.batch.label_rows(offsets.reshape(self.batch.labels.shape))
+        return logits
 
     def _shard(self, shard: int) -> tuple[tuple[int, int, tuple[int, int, int]], NDArray[Any], int]:
         """Return where a shard lies, its biases in whole tiles, and its number of classes."""
         weights, biases = self.batch.weights, self.batch.biases
         array = weights.arrays[shard]
-        offsets = scratch("offsets", (whole_tiles(len(array)),), self.dtype)
+        offsets = scratch("offsets", (-(-len(array) // self._side) * self._side,), self.dtype)
         offsets[len(array) :] = -np.inf
         if biases is None:
             offsets[: len(array)] = 0
@@ -74,21 +79,38 @@ class AllClasses:
         place = array.__array_interface__["data"][0], array.strides[0], weights.layout
         return place, offsets, len(array)
 
+    def _num_chunks(self, shard: int, most: int = _MOST_CHUNKS) -> int:
+        return min(most, -(-len(self.batch.weights.arrays[shard]) // self._block))
+
+    def _labels(self, shard: int) -> NDArray[np.int64]:
+        """Return the labels as rows of a shard, (B, T); outside of it where they are of another."""
+        batch = self.batch
+        if len(batch.weights.arrays) == 1:
+            return batch.labels
+        owner, row = batch.weights.locate(batch.labels)
+        return np.where(owner == shard, row, -1)
+
     def sums(self, *, logistic: bool, shifts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the chunks' maxima and sums, each (chunks, lanes); see `kernels.all_classes`."""
-        chunks = [_num_chunks(len(array)) for array in self.batch.weights.arrays]
+        chunks = [self._num_chunks(shard) for shard in range(len(self.batch.weights.arrays))]
         peaks, totals = scratch("peaks", (2, sum(chunks), self._panels, self._lanes), self.dtype)
-        tiles = scratch("tiles", (self.threads, 1, CLASS_BLOCK, self._lanes), self.dtype)
         first = 0
         for shard, count in enumerate(chunks):
-            place, offsets, num_classes = self._shard(shard)
-            all_class_sums(
-                place, offsets, (self._by_example, shifts, self._ones), (self._addresses, self._rows, tiles),
-                peaks[first : first + count], totals[first : first + count], num_classes, logistic,
-                np.zeros(1, np.int64), self.threads,
-            )  # fmt: skip
+            here = slice(first, first + count)
+            self._sum_shard(shard, peaks[here], totals[here], logistic, shifts)
             first += count
         return peaks.reshape(first, -1), totals.reshape(first, -1)
+
+    def _sum_shard(
+        self, shard: int, peaks: NDArray[Any], totals: NDArray[Any], logistic: bool, shifts: NDArray[Any]
+    ) -> None:
+        """Write maxima and sums of the chunks of one shard, each (chunks, panels, lanes)."""
+        place, offsets, num_classes = self._shard(shard)
+        tiles = scratch("tiles", (self.threads, 1, CLASS_BLOCK, self._lanes), self.dtype)
+        all_class_sums(
+            place, offsets, (self._by_example, shifts, self._ones), (self._addresses, self._rows, tiles), peaks, totals,
+            num_classes, logistic, np.zeros(1, np.int64), self.threads,
+        )  # fmt: skip
 
     def gradients(
         self,
@@ -103,41 +125,42 @@ class AllClasses:
 
         `spread` is what the gradient of every logit is less, in each row.
         """
-        batch, dtype = self.batch, self.dtype
-        most = min(_MOST_CHUNKS, max(4, _INPUT_SUMS_BYTES // self._by_example.nbytes))
-        group = min(self._panels, PANEL_GROUP)
-        tiles = scratch("tiles", (self.threads, group, CLASS_BLOCK, self._lanes), dtype)
-        sums = scratch("sums", (self.threads, CLASS_BLOCK, panel_lanes(dtype) // 2), dtype)
-        total = np.zeros((self._panels, self._depth, self._lanes), dtype)
+        batch, (examples, width) = self.batch, self.batch.inputs.shape
+        inputs = np.zeros((examples, width), self.dtype)
         losses = np.zeros(self._panels * self._lanes)
         shards = []
         for shard, array in enumerate(batch.weights.arrays):
-            place, offsets, num_classes = self._shard(shard)
-            chunks = _num_chunks(num_classes, most)
-            input_sums = scratch("input_sums", (chunks, self._panels, self._depth, self._lanes), dtype)
-            totals = scratch("totals", (chunks, self._panels, self._lanes), dtype)
-            weight_rows = np.empty((len(offsets), batch.inputs.shape[1]), dtype)
-            bias_rows = np.empty(len(offsets), dtype)
-            labels = batch.labels
-            if len(batch.weights.arrays) > 1:
-                owner, row = batch.weights.locate(labels)
-                labels = np.where(owner == shard, row, -1)
-            all_class_gradients(
-                place, offsets, (self._by_example, self._by_feature, shifts, factors, self._ones), labels, shares,
-                (self._addresses, self._rows, tiles, sums), input_sums, totals, weight_rows, bias_rows, num_classes,
-                logistic, np.zeros(1, np.int64), self.threads,
-            )  # fmt: skip
-            total += input_sums.sum(axis=0)
+            total, totals, weight_rows, bias_rows = self._shard_gradients(shard, logistic, shifts, factors, shares)
+            inputs += total[:examples, :width]
             losses += totals.astype(np.float64).sum(axis=0).reshape(-1)
             if spread is not None:
                 weight_rows -= spread.shares @ batch.inputs
                 bias_rows -= spread.shares.sum()
             shards.append((weight_rows[: len(array)], bias_rows[: len(array)]))
-        examples, width = batch.inputs.shape
-        inputs = np.ascontiguousarray(total.transpose(0, 2, 1).reshape(-1, self._depth)[:examples, :width])
         if spread is not None:
             inputs -= spread.shares[:, None] * spread.row_sum
         return self._collect(inputs, shards), losses
+
+    def _shard_gradients(
+        self, shard: int, logistic: bool, shifts: NDArray[Any], factors: NDArray[Any], shares: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Return a shard's part of the gradient of the inputs, of logistic losses, and its rows; at least that many."""
+        place, offsets, num_classes = self._shard(shard)
+        chunks = self._num_chunks(shard, min(_MOST_CHUNKS, max(4, _INPUT_SUMS_BYTES // self._by_example.nbytes)))
+        group = min(self._panels, PANEL_GROUP)
+        tiles = scratch("tiles", (self.threads, group, CLASS_BLOCK, self._lanes), self.dtype)
+        sums = scratch("sums", (self.threads, CLASS_BLOCK, self._lanes // 2), self.dtype)
+        input_sums = scratch("input_sums", (chunks, self._panels, self._depth, self._lanes), self.dtype)
+        totals = scratch("totals", (chunks, self._panels, self._lanes), self.dtype)
+        weight_rows = np.empty((len(offsets), self.batch.inputs.shape[1]), self.dtype)
+        bias_rows = np.empty(len(offsets), self.dtype)
+        all_class_gradients(
+            place, offsets, (self._by_example, self._by_feature, shifts, factors, self._ones), self._labels(shard),
+            shares, (self._addresses, self._rows, tiles, sums), input_sums, totals, weight_rows, bias_rows, num_classes,
+            logistic, np.zeros(1, np.int64), self.threads,
+        )  # fmt: skip
+        inputs = input_sums.sum(axis=0).transpose(0, 2, 1).reshape(-1, self._depth)
+        return inputs, totals, weight_rows, bias_rows
 
     def _collect(self, inputs: NDArray[Any], shards: list[tuple[NDArray[Any], NDArray[Any]]]) -> Gradients:
         """Return gradients as callers get them, from those of each shard."""

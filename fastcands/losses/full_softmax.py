@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.losses.all_classes import AllClasses
 from fastcands.losses.batch import Batch, no_gradients
 from fastcands.losses.candidates import Spread
 from fastcands.losses.interface import ExactLoss, Result
+from fastcands.losses.matrix_classes import exact_classes
 from fastcands.losses.options import as_label_smoothing
 from fastcands.losses.smoothing import table_sums
 
@@ -23,7 +23,7 @@ def full_softmax(batch: Batch, upstream: NDArray[Any] | None, label_smoothing: f
     examples = len(batch.inputs)
     if not examples:
         return np.zeros(0, batch.given_dtype), None if upstream is None else no_gradients(batch)
-    classes = AllClasses(batch, keep=upstream is not None)
+    classes = exact_classes(batch, keep=upstream is not None)
     true_logits, targets = classes.true_logits(), batch.targets
     peaks, totals = classes.sums(logistic=False, shifts=classes.per_lane(0.0))
     highest = peaks.max(axis=0)

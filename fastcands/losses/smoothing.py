@@ -15,7 +15,7 @@ from fastcands.losses.candidates import Spread
 from fastcands.threads import get_num_threads
 from fastcands.values import SampledValues
 
-__all__ = ["Smoothing", "smooth_sampled", "table_sums"]
+__all__ = ["Smoothing", "first_of_row", "smooth_sampled", "table_sums"]
 
 _ROWS_AT_ONCE = 1 << 14
 
@@ -38,7 +38,7 @@ class Smoothing(NamedTuple):
         return Spread(shares, self.row_sum.astype(upstream.dtype))
 
 
-def _first_of_row(labels: NDArray[np.int64], present: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def first_of_row(labels: NDArray[np.int64], present: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return where a label stands for the first time in its row; those that are no classes do not count."""
     before = np.tril(labels[:, :, None] == labels[:, None, :], -1) & present[:, None, :]
     return np.asarray(~before.any(axis=2))
@@ -67,7 +67,7 @@ def smooth_sampled(
     present = np.ones(batch.labels.shape, bool) if batch.present is None else batch.present
     true_logits = np.where(present, scratch.true_logits, 0).astype(np.float64)
     places = scratch.label_columns.reshape(batch.labels.shape)
-    hit = (places >= 0) & present & _first_of_row(batch.labels, present) if remove_hits else np.zeros_like(present)
+    hit = (places >= 0) & present & first_of_row(batch.labels, present) if remove_hits else np.zeros_like(present)
     hit_copies = np.where(hit, copies[places], 0)
     raw = true_logits + np.log(values.true_expected_count)  # the correction of a true logit undone
     hit_logits = np.where(hit, hit_copies * raw + corrections[places], 0).sum(axis=1)

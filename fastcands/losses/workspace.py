@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["carve", "scratch"]
+__all__ = ["aligned", "carve", "scratch"]
 
 _ALIGNMENT = 64
 _KEPT_AT_MOST = 256 << 20
@@ -44,6 +44,11 @@ def _aligned(count: int) -> NDArray[np.uint8]:
 
 def _bytes(shape: Shape, dtype: DTypeLike) -> int:
     return math.prod(shape) * np.dtype(dtype).itemsize
+
+
+def aligned(shape: Shape, dtype: DTypeLike) -> NDArray[Any]:
+    """Return an uninitialised array of its own, aligned to a cache line."""
+    return _aligned(_bytes(shape, dtype)).view(dtype).reshape(shape)
 
 
 def scratch(name: str, shape: Shape, dtype: DTypeLike) -> NDArray[Any]:

@@ -1,0 +1,127 @@
+"""Blocks of logits of an exact loss on matrix tiles: packed inputs and rows of the table, and their products."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastcands.jit import kernel, parallel_kernel, prange
+from fastcands.kernels.gather import FLOAT32, gather_rows_of
+from fastcands.kernels.matrix_prepare import copy_block
+from fastcands.simd.bfloat16 import LINE, SIDE, pack_left, pack_left_transposed, pack_right, pack_right_transposed
+from fastcands.simd.memory import prefetch
+from fastcands.simd.vector import address
+
+__all__ = ["ask_ahead", "leave_out_labels", "pack_class_rows", "pack_matrix_inputs"]
+
+
+@parallel_kernel
+def pack_matrix_inputs(inputs: Any, tile: Any, split: int, columns: Any, rows: Any, num_threads: int) -> None:
+    """Pack the inputs for both products that they are a factor of. Parallel over panels of 32 examples.
+
+    IN
+        inputs : (B, D) float32
+        split : 1 for low parts, else 0
+        num_threads : int
+    SCRATCH
+        tile : (num_threads, 32, 32) float32
+    OUT
+        columns : (panels, steps, words) uint16, right panels along features
+        rows : (steps, panels, words) uint16, right panels along examples; or (0, panels, words) when it is not wanted
+    """
+    panels, steps, words = columns.shape
+    for index in prange(num_threads):
+        worker = np.int64(index)
+        where = address(tile, worker * SIDE * SIDE)
+        for j in range(worker * panels // num_threads, (worker + 1) * panels // num_threads):
+            for s in range(steps):
+                copy_block(inputs, j * SIDE, s * SIDE, tile, worker)
+                pack_right_transposed(where, SIDE, split, address(columns, (j * steps + s) * words))
+                if rows.shape[0] > 0:
+                    pack_right(where, SIDE, split, address(rows, (s * panels + j) * words))
+
+
+@kernel
+def pack_class_rows(
+    start: int, row_stride: int, layout: Any, first: int, last: int, worker: int, split: int, addresses: Any, rows: Any,
+    by_row: Any, by_column: Any,
+) -> None:  # fmt: skip
+    """Pack table rows `first` to `last`, whole groups of 32, those beyond `last` as zeros.
+
+    IN
+        start, row_stride : address of row 0 and bytes from row to row
+        layout : (column stride, storage, width), see `gather.read_row`
+        first, last : the rows
+        worker : whose scratch it is
+        split : 1 for low parts, else 0
+    SCRATCH
+        addresses : (workers, 32) int64
+        rows : (workers 32, at least 32 steps) float32
+    OUT
+        by_row : (workers, groups, steps, words) uint16, left panels along features
+        by_column : (workers, steps, groups, words) uint16, left panels along classes; or (0, …) when it is not wanted
+    """
+    column_stride, storage, width = layout
+    groups, steps, words = by_row.shape[1:]
+    stride, row = rows.shape[1], worker * SIDE
+    in_place = storage == FLOAT32 and column_stride == 4 and width == steps * SIDE and row_stride % 4 == 0
+    for g in range((last - first + SIDE - 1) // SIDE):
+        begin = first + g * SIDE
+        here = min(SIDE, last - begin)
+        source, step = start + begin * row_stride, row_stride // 4
+        if not in_place or here < SIDE:
+            for i in range(here):
+                addresses[worker, i] = start + (begin + i) * row_stride
+            gather_rows_of(addresses[worker], 0, here, column_stride, storage, width, rows, row)
+            for r in range(row + here, row + SIDE):
+                for d in range(stride):
+                    rows[r, d] = 0
+            source, step = address(rows, row * stride), stride
+        for s in range(steps):
+            where = source + s * SIDE * 4
+            pack_left(where, step, split, address(by_row, ((worker * groups + g) * steps + s) * words))
+            if by_column.shape[0] > 0:
+                pack_left_transposed(
+                    where, step, split, address(by_column, ((worker * steps + s) * groups + g) * words)
+                )
+
+
+@kernel
+def ask_ahead(start: int, row_stride: int, layout: Any, first: int, last: int, part: int, parts: int) -> None:
+    """Ask for a part of table rows `first` to `last`, which are read next, if they lie one after the other.
+
+    Asked for in one go, requests would wait for each other; spread over the products of a block they cost nothing.
+
+    IN
+        start, row_stride : address of row 0 and bytes from row to row
+        layout : (column stride, storage, width), see `gather.read_row`
+        first, last : the rows, none where last is below first
+        part, parts : which of how many
+    """
+    column_stride, _, width = layout
+    if row_stride == width * column_stride:
+        lines = max(0, last - first) * row_stride // LINE
+        for line in range(part * lines // parts, (part + 1) * lines // parts):
+            prefetch(start + first * row_stride + line * LINE)
+
+
+@kernel
+def leave_out_labels(
+    label_rows: Any, examples: Any, begin: int, end: int, first: int, rows: int, tile: Any, worker: int
+) -> None:
+    """Set the logits of true classes to -inf: what they contribute comes from their float32 logits.
+
+    IN
+        label_rows, examples : (labels,) int64, row of the table and example of each label
+        begin, end : which labels; their examples are all of the tile's panel
+        first, rows : first row of the table in the tile, and how many
+        worker : which tile
+    IN, OUT
+        tile : (workers, at least rows, 32) float32
+    """
+    for k in range(begin, end):
+        r = label_rows[k] - first
+        if 0 <= r < rows:
+            tile[worker, r, examples[k] % SIDE] = -math.inf

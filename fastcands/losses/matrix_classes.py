@@ -1,0 +1,180 @@
+"""Exact losses on matrix tiles: the passes over a table in the tiers 'high' and 'medium'."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.kernels.matrix_all_classes import matrix_class_gradients, matrix_class_sums
+from fastcands.kernels.matrix_class_blocks import pack_matrix_inputs
+from fastcands.kernels.shapes import BLOCK_WORDS, SIDE
+from fastcands.losses.all_classes import AllClasses
+from fastcands.losses.batch import Batch
+from fastcands.losses.smoothing import first_of_row
+from fastcands.losses.workspace import aligned, scratch
+from fastcands.values import Gradients
+
+__all__ = ["MatrixClasses", "exact_classes"]
+
+_MOST_CHUNKS = 64
+_INPUT_SUMS_BYTES = 8 << 20
+_TILE_GROUPS = 4
+"""Blocks of 32 x 32 logits that are reduced at once: 16 KiB of the first-level cache."""
+_PANEL_GROUP = 32
+"""Panels of examples whose gradients are packed at once, to be multiplied with their inputs."""
+
+
+def _block_groups(num_classes: int, width: int) -> int:
+    """Return groups of 32 classes in a block: its packed rows and gradients stay in the second-level cache."""
+    if num_classes < 2048:
+        return 1
+    return 4 if num_classes < 16_384 or width > 512 else 8
+
+
+class MatrixClasses(AllClasses):
+    """A batch against every class of its table, on matrix tiles.
+
+    What is kept for each example, and for each chunk of classes, is as in float32. The true classes are one more chunk.
+    """
+
+    _side = SIDE
+
+    def _prepare(self, keep: bool) -> None:
+        inputs, weights = self.batch.inputs, self.batch.weights
+        examples, width = inputs.shape
+        self._split = int(self.batch.precision == "high")
+        self._panels, self._steps, self._lanes = -(-examples // SIDE), -(-width // SIDE), SIDE
+        self._words = BLOCK_WORDS * (1 + self._split)
+        self._groups = _block_groups(len(weights.arrays[0]), width)
+        self._block = self._groups * SIDE
+        self._columns = scratch("matrix_columns", (self._panels, self._steps, self._words), np.uint16)
+        self._input_rows = scratch("matrix_rows", (self._steps if keep else 0, self._panels, self._words), np.uint16)
+        tile = scratch("matrix_tile", (self.threads, SIDE, SIDE), np.float32)
+        pack_matrix_inputs(inputs, tile, self._split, self._columns, self._input_rows, self.threads)
+
+    def true_logits(self) -> NDArray[Any]:
+        """Return the logits of the true classes, (B, T); -inf where there is none."""
+        batch = self.batch
+        logits = super().true_logits()
+        present = np.ones(batch.labels.shape, bool) if batch.present is None else batch.present
+        self._logits, self._counted = logits.astype(np.float64), present & first_of_row(batch.labels, present)
+        return logits
+
+    def _class_scratch(self, by_column: bool) -> tuple[NDArray[Any], ...]:
+        """Return what packing a block of rows needs."""
+        workers, groups, steps, words = self.threads, self._groups, self._steps, self._words
+        return (
+            scratch("addresses", (workers, SIDE), np.int64),
+            # a line more, as rows a power of two apart would share few sets of the cache
+            scratch("rows", (workers * SIDE, steps * SIDE + 16), np.float32),
+            scratch("matrix_by_row", (workers, groups, steps, words), np.uint16),
+            scratch("matrix_by_column", (workers if by_column else 0, steps, groups, words), np.uint16),
+        )
+
+    def _ordered_labels(
+        self, shard: int, num_classes: int
+    ) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]:
+        """Return the true classes in a shard as its kernels take them, and which of all (B T) labels they are."""
+        rows = self._labels(shard).reshape(-1)
+        examples = np.arange(len(rows)) // self.batch.labels.shape[1]
+        mine = rows >= 0
+        if self.batch.present is not None:
+            mine &= self.batch.present.reshape(-1)
+        blocks = rows // self._block
+        order = np.lexsort((examples // SIDE, blocks))
+        order = order[mine[order]]
+        starts = np.searchsorted(blocks[order], np.arange(-(-num_classes // self._block) + 1))
+        return (rows[order], examples[order], starts), order
+
+    def sums(self, *, logistic: bool, shifts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return maxima and sums of chunks, each (chunks + 1, lanes): the true classes are the last one."""
+        peaks, totals = super().sums(logistic=logistic, shifts=shifts)
+        logits, counted = self._logits, self._counted
+        with np.errstate(invalid="ignore", over="ignore"):
+            if logistic:
+                own = np.where(counted, np.logaddexp(0, logits), 0).sum(axis=1)
+                return peaks, np.vstack([totals, self.per_lane(own)])
+            highest = np.where(counted, logits, -np.inf).max(axis=1)
+            highest = np.maximum(highest, peaks.max(axis=0)[: len(logits)])
+            own = np.where(counted, np.exp(logits - highest[:, None]), 0).sum(axis=1)
+        return np.vstack([peaks, self.per_lane(highest)]), np.vstack([totals, self.per_lane(own)])
+
+    def _sum_shard(
+        self, shard: int, peaks: NDArray[Any], totals: NDArray[Any], logistic: bool, shifts: NDArray[Any]
+    ) -> None:
+        place, offsets, num_classes = self._shard(shard)
+        tile = scratch("matrix_tile", (self.threads, min(_TILE_GROUPS, self._groups) * SIDE, SIDE), np.float32)
+        matrix_class_sums(
+            place, offsets, self._columns, self._ordered_labels(shard, num_classes)[0],
+            (*self._class_scratch(by_column=False), tile), peaks, totals, num_classes, logistic, self._split,
+            np.zeros(1, np.int64), self.threads,
+        )  # fmt: skip
+
+    def gradients(
+        self, *, logistic: bool, shifts: NDArray[Any], factors: NDArray[Any], shares: NDArray[Any], spread: Any = None
+    ) -> tuple[Gradients, NDArray[np.float64]]:
+        """Return the gradients, and the sums of a logistic loss for each lane; see `AllClasses.gradients`."""
+        logits, counted, count = self._logits, self._counted, len(self._logits)
+        own = self._logits
+        with np.errstate(invalid="ignore", over="ignore"):
+            if logistic:
+                probabilities = 1 / (1 + np.exp(-logits))
+                own = np.where(counted, np.logaddexp(0, logits), 0).sum(axis=1)
+            else:
+                probabilities = np.exp(logits - shifts[:count, None])
+            self._shares = np.where(counted, probabilities * factors[:count, None], 0) - shares
+        gradients, losses = super().gradients(
+            logistic=logistic, shifts=shifts, factors=factors, shares=shares, spread=spread
+        )
+        if logistic:
+            losses[:count] += own
+        return gradients, losses
+
+    def _shard_gradients(
+        self, shard: int, logistic: bool, shifts: NDArray[Any], factors: NDArray[Any], shares: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+        place, offsets, num_classes = self._shard(shard)
+        labels, order = self._ordered_labels(shard, num_classes)
+        own = self._shares.astype(np.float32)
+        workers, groups, steps, panels, words = self.threads, self._groups, self._steps, self._panels, self._words
+        width, together = self.batch.inputs.shape[1], min(panels, _PANEL_GROUP)
+        size = panels * steps * SIDE * SIDE * 4
+        chunks = self._num_chunks(shard, min(_MOST_CHUNKS, max(4, _INPUT_SUMS_BYTES // size)))
+        at_once = width % SIDE == 0
+        working = (
+            *self._class_scratch(by_column=True),
+            scratch("matrix_tile", (workers, SIDE, SIDE), np.float32),
+            scratch("matrix_left", (workers, groups, together, words), np.uint16),
+            scratch("matrix_right", (workers, groups, words), np.uint16),
+            scratch("matrix_row_sums", (workers, groups * SIDE, 16), np.float32),
+            scratch("sums", (workers, 0 if at_once else groups * steps * SIDE * SIDE), np.float32),
+        )
+        input_sums = scratch("input_sums", (chunks, panels, steps, SIDE, SIDE), np.float32)
+        totals = scratch("totals", (chunks, panels, SIDE), np.float32)
+        weight_rows = aligned((len(offsets), width), np.float32)
+        bias_rows = np.empty(len(offsets), np.float32)
+        matrix_class_gradients(
+            place, offsets, (self._columns, self._input_rows), (shifts, factors), labels, own.reshape(-1)[order],
+            self.batch.inputs, working, input_sums, totals, weight_rows, bias_rows, num_classes, logistic, self._split,
+            np.zeros(1, np.int64), workers,
+        )  # fmt: skip
+        inputs = input_sums.sum(axis=0).transpose(0, 3, 1, 2).reshape(panels * SIDE, steps * SIDE)
+        if shard == 0:
+            inputs[: len(own), :width] += self._label_part(own)
+        return inputs, totals, weight_rows, bias_rows
+
+    def _label_part(self, shares: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the true classes' part of the gradient of the inputs, (B, D)."""
+        batch = self.batch
+        rows = self._label_rows.reshape(*batch.labels.shape, -1)[:, :, : batch.inputs.shape[1]]
+        if batch.present is not None:
+            rows[~batch.present] = 0  # of a class that nobody named
+        part: NDArray[Any] = np.einsum("bt,btd->bd", shares, rows)
+        return part
+
+
+def exact_classes(batch: Batch, *, keep: bool) -> AllClasses:
+    """Return what makes the passes over the table, in the tier of the batch; see `AllClasses`."""
+    return (AllClasses if batch.precision == "highest" else MatrixClasses)(batch, keep=keep)

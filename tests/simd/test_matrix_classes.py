@@ -1,0 +1,156 @@
+"""Blocks of logits of exact losses, against NumPy in float64."""
+
+import numpy as np
+import pytest
+
+from fastcands.jit import kernel
+from fastcands.losses.workspace import scratch
+from fastcands.simd.bfloat16 import BLOCK_BYTES, SIDE
+from fastcands.simd.denormals import flush_denormals, restore_denormals
+from fastcands.simd.matrix_classes import add_exponentials, logistic_block, probability_block
+from fastcands.simd.vector import address
+from tests.matrix_tiles import no_tiles
+
+WORDS = BLOCK_BYTES // 2
+SPLIT = pytest.mark.parametrize("split", [0, 1])
+REAL = pytest.mark.parametrize("real", [1, 16, 17, 31, 32, 40])
+
+
+@kernel
+def _add(block, rows, offsets, peaks, totals):
+    mode = flush_denormals()
+    add_exponentials(address(block, 0), rows, address(offsets, 0), address(peaks, 0), address(totals, 0))
+    restore_denormals(mode)
+
+
+@kernel
+def _probabilities(block, offsets, shifts, factors, real, split, sums, left, right):
+    mode = flush_denormals()
+    probability_block(
+        address(block, 0), address(offsets, 0), address(shifts, 0), address(factors, 0), real, split, address(sums, 0),
+        address(left, 0), address(right, 0),
+    )  # fmt: skip
+    restore_denormals(mode)
+
+
+@kernel
+def _logistic(block, offsets, factors, real, keep, split, totals, sums, left, right):
+    mode = flush_denormals()
+    logistic_block(
+        address(block, 0), address(offsets, 0), address(factors, 0), real, keep, split, address(totals, 0),
+        address(sums, 0), address(left, 0), address(right, 0),
+    )  # fmt: skip
+    restore_denormals(mode)
+
+
+def _block(scale, rows=SIDE, seed=0):
+    block = scratch("block", (rows, SIDE), np.float32)
+    block[:] = np.random.default_rng(seed).normal(size=block.shape) * scale
+    return block
+
+
+def _vectors(count, seed=1):
+    return np.random.default_rng(seed).normal(size=(count, SIDE)).astype(np.float32)
+
+
+def _unpacked(left, right, split):
+    """Return the sum of the parts of a left block; a right one must hold the same."""
+    packed = left.reshape(1 + split, SIDE, SIDE)
+    lines = packed.reshape(-1, 16, 2, 2, 16).transpose(0, 3, 1, 4, 2)  # part, tile, line, column, neighbour in k
+    np.testing.assert_array_equal(right.reshape(lines.shape), lines)
+    return (packed.astype(np.uint32) << 16).view(np.float32).astype(float).sum(axis=0)
+
+
+def _packed(split):
+    return (scratch(name, ((1 + split) * WORDS,), np.uint16) for name in ("left", "right"))
+
+
+@pytest.mark.parametrize("rows", [1, 32, 64])
+@pytest.mark.parametrize("scale", [0.01, 1.0, 30.0])
+def test_exponentials_join_running_sums(scale, rows):
+    if no_tiles():
+        return
+    offsets = np.random.default_rng(2).normal(size=rows).astype(np.float32)
+    peaks, totals = np.full(SIDE, -1e38, np.float32), np.zeros(SIDE, np.float32)
+    logits = []
+    for seed in range(3):
+        block = _block(scale, rows, seed)
+        logits.append(block.astype(float) + offsets[:, None])
+        _add(block, rows, offsets, peaks, totals)
+    truth = np.concatenate(logits)
+    np.testing.assert_allclose(peaks, truth.max(axis=0), rtol=1e-7)
+    sums = np.log(totals.astype(float)) + peaks
+    np.testing.assert_allclose(
+        sums, np.log(np.exp(truth - truth.max(axis=0)).sum(axis=0)) + truth.max(axis=0), rtol=4e-6
+    )
+
+
+def test_extreme_logits_in_running_sums():
+    if no_tiles():
+        return
+    block = _block(0.0)
+    block[:, 0] = -np.inf
+    block[3, 1] = np.nan
+    block[3, 2] = np.inf
+    block[3, 3] = 1e30
+    block[:, 4] = -1e30
+    block[5, 5] = -np.inf
+    peaks, totals = np.full(SIDE, -1e38, np.float32), np.zeros(SIDE, np.float32)
+    _add(block, SIDE, np.zeros(SIDE, np.float32), peaks, totals)
+    np.testing.assert_array_equal(peaks[:6], np.float32([-1e38, 0, np.inf, 1e30, -1e30, 0]))
+    assert np.isnan(totals[1:3]).all()
+    np.testing.assert_allclose(totals[[0, 3, 4, 5, 6]], [0, 1, 32, 31, 32], rtol=1e-6)
+
+
+@SPLIT
+@REAL
+def test_probabilities_their_row_sums_and_both_packed_orders(real, split):
+    if no_tiles():
+        return
+    block = _block(3.0)
+    offsets, shifts, factors = _vectors(3)
+    offsets[9] = -np.inf
+    block[:, real:] = np.nan
+    left, right = _packed(split)
+    sums = scratch("sums", (SIDE, 16), np.float32)
+    sums[:] = 0.5
+    _probabilities(block, offsets, shifts, factors, real, split, sums, left, right)
+    truth = np.exp(block.astype(float) + offsets[:, None] - shifts) * factors
+    truth[:, real:] = 0
+    got = _unpacked(left, right, split)
+    np.testing.assert_allclose(got, truth, rtol=2.0**-15 if split else 2.0**-7.9)
+    size = np.abs(truth).sum(axis=1)
+    assert (np.abs(sums.sum(axis=1, dtype=float) - 8 - truth.sum(axis=1)) <= 1e-5 * size + 1e-6).all()
+    assert (got[9] == 0).all()
+
+
+@SPLIT
+@REAL
+@pytest.mark.parametrize("keep", [0, 1])
+def test_logistic_losses_and_gradients(keep, real, split):
+    if no_tiles():
+        return
+    block = _block(3.0)
+    offsets, factors = _vectors(2)
+    offsets[9] = -np.inf
+    block[:, real:] = np.nan
+    left, right = _packed(split)
+    sums, totals = scratch("sums", (SIDE, 16), np.float32), np.full(SIDE, 0.5, np.float32)
+    sums[:] = 0.5
+    left[:] = right[:] = 7
+    _logistic(block, offsets, factors, real, keep, split, totals, sums, left, right)
+    z = block.astype(float) + offsets[:, None]
+    losses = 0.5 + np.logaddexp(0, z[:, :real]).sum(axis=0)
+    np.testing.assert_allclose(totals[:real], losses, rtol=2e-6)
+    if not keep:
+        assert (sums == 0.5).all()
+        assert (left == 7).all()
+        assert (right == 7).all()
+        return
+    truth = factors / (1 + np.exp(-z))
+    truth[:, real:] = 0
+    got = _unpacked(left, right, split)
+    np.testing.assert_allclose(got, truth, rtol=2.0**-15 if split else 2.0**-7.9)
+    size = np.abs(truth).sum(axis=1)
+    assert (np.abs(sums.sum(axis=1, dtype=float) - 8 - truth.sum(axis=1)) <= 1e-5 * size + 1e-6).all()
+    assert (got[9] == 0).all()
