@@ -14,7 +14,8 @@ from numba.extending import intrinsic
 
 from fastcands.simd.bfloat16 import LINE, SIDE
 from fastcands.simd.logistic import emit_softplus_and_sigmoid
-from fastcands.simd.matrix_columns import emit_pair, emit_quick_exp
+from fastcands.simd.matrix_columns import emit_pair
+from fastcands.simd.quick_exponential import emit_quick_exp
 from fastcands.simd.vector import Lanes
 
 __all__ = ["add_exponentials", "logistic_block", "probability_block"]
