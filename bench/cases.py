@@ -77,6 +77,10 @@ def _at_most(**numbers: float) -> dict[str, Expectation]:
 EXPECTED: dict[tuple[str, str], dict[str, Expectation]] = {
     ("step", "fastcands / 3 products"): _at_most(a=1.6, b=1.1, c=1.1, d=1.1),
     ("step", "TensorFlow / fastcands"): _at_least(a=3.5, b=2.8, c=2.3, d=1.7),
+    ("precision", "TensorFlow / medium"): _at_least(a=5, b=7.5, c=8.5, d=5.5),
+    ("precision", "PyTorch, bfloat16 / medium"): _at_least(b=3, c=3, d=3),
+    ("precision", "highest / high"): _at_least(c=1.4),
+    ("precision_exact", "PyTorch / medium"): _at_least(exact=5),
     ("step_peaked", "peaked / usual"): _at_most(b=1.1),
     ("value", "TensorFlow / fastcands"): _at_least(a=3, b=3, c=3, d=3),
     ("nce", "NCE / sampled softmax"): _at_most(a=1.15, b=1.15, c=1.15, d=1.15),

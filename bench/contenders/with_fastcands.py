@@ -21,6 +21,16 @@ __all__ = ["Bench"]
 _PAIRS_AT_ONCE, _SHARED = 1024, 64
 
 
+def _at(precision: Any, call: Call) -> Call:
+    """Return a call in a tier of precision."""
+
+    def run() -> Any:
+        with fc.matmul_precision(precision):
+            return call()
+
+    return run
+
+
 class Bench(Contender):
     """Functions of `fastcands.nn` where there is one, so that what they cost around the kernels is in."""
 
@@ -45,7 +55,10 @@ class Bench(Contender):
             layer = None
         found = super().describe()
         found["versions"]["fastcands"] = fc.__version__
-        return found | {"threading_layer": layer, "target": llvmlite.binding.get_host_cpu_name()}
+        config = fc.show_config(mode="dicts")
+        assert config is not None
+        tiles = config["matmul precision"]["matrix tiles"]
+        return found | {"threading_layer": layer, "target": llvmlite.binding.get_host_cpu_name(), "matrix_tiles": tiles}
 
     def _sampled(self, function: Any, case: Case) -> Call:
         sizes = case.candidates, case.classes
@@ -54,6 +67,24 @@ class Bench(Contender):
     def softmax_step(self, case: Case) -> Call:
         """Value and gradients of sampled softmax, sampler and hits included."""
         return self._sampled(fc.nn.sampled_softmax_loss_and_grad, case)
+
+    def softmax_step_high(self, case: Case) -> Call:
+        """`softmax_step` with factors split in two bfloat16 numbers."""
+        return _at("high", self.softmax_step(case))
+
+    def softmax_step_medium(self, case: Case) -> Call:
+        """`softmax_step` with bfloat16 products."""
+        return _at("medium", self.softmax_step(case))
+
+    def softmax_step_bfloat16_table(self, case: Case) -> Call:
+        """`softmax_step` with bfloat16 products, of a table that is stored so."""
+        import ml_dtypes  # nothing else here needs it
+
+        weights, *rest = make_problem(case)
+        halves = weights.astype(ml_dtypes.bfloat16)
+        sizes = case.candidates, case.classes
+        step = functools.partial(fc.nn.sampled_softmax_loss_and_grad, halves, *rest, *sizes, seed=1)
+        return _at("medium", step)
 
     def peaked_step(self, case: Case) -> Call:
         """Value and gradients where most probabilities are below the smallest normal number."""
@@ -79,6 +110,14 @@ class Bench(Contender):
     def exact_step(self, case: Case) -> Call:
         """Softmax over all classes and its gradients."""
         return functools.partial(fc.nn.full_softmax_loss_and_grad, *make_problem(case))
+
+    def exact_step_high(self, case: Case) -> Call:
+        """`exact_step` with factors split in two bfloat16 numbers."""
+        return _at("high", self.exact_step(case))
+
+    def exact_step_medium(self, case: Case) -> Call:
+        """`exact_step` with bfloat16 products."""
+        return _at("medium", self.exact_step(case))
 
     def _table(self, case: Case) -> tuple[fc.ClassTable, fc.SampledSoftmaxLoss]:
         problem = make_problem(case)

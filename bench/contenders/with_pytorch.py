@@ -119,6 +119,16 @@ class Bench(Contender):
         """Value and gradients of sampled softmax, sampler and hits included."""
         return self._sampled(sampled_softmax, case, gradients=True)
 
+    def softmax_step_bfloat16(self, case: Case) -> Call:
+        """`softmax_step` under autocast: products in bfloat16, the rest in float32."""
+        step = self.softmax_step(case)
+
+        def run() -> Any:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return step()
+
+        return run
+
     def softmax_value(self, case: Case) -> Call:
         """Value of sampled softmax, no gradients."""
         return self._sampled(sampled_softmax, case, gradients=False)

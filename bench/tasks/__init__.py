@@ -7,6 +7,7 @@ from bench.tasks import (
     growth,
     memory,
     nce,
+    precision,
     samplers,
     small_call,
     step,
@@ -23,7 +24,8 @@ __all__ = ["GROUPS", "TASKS", "Entry", "Figure", "Task", "choose"]
 GROUPS: dict[str, tuple[Task, ...]] = {
     module.__name__.rpartition(".")[2]: module.TASKS
     for module in (
-        step, value, nce, exact, train_step, small_call, samplers, word_vectors, threads, memory, where, growth,
+        step, precision, value, nce, exact, train_step, small_call, samplers, word_vectors, threads, memory, where,
+        growth,
     )
 }  # fmt: skip
 TASKS: dict[str, Task] = {task.name: task for tasks in GROUPS.values() for task in tasks}

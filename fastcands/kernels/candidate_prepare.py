@@ -39,7 +39,11 @@ def _write_logs(counts: Any, wanted: bool, logs: Any) -> None:
 
 @kernel
 def plan(job: Any) -> None:
-    """Fill the job's plan."""
+    """Fill the job's plan.
+
+    IN
+        job : CandidateJob
+    """
     sampled, labels, class_rows = job.sampled, job.labels.reshape(-1), job.class_rows
     count = len(sampled)
     order, spare = job.orders[0, :count], job.orders[1]

@@ -25,7 +25,7 @@ def _join_referred(job: Any, j: int, blocks: int, worker: int) -> None:
     read_references(job, j, worker)
     for lane in range(min(SIDE, examples - j * SIDE)):
         i = j * SIDE + lane
-        reference = np.float64(references[worker, 2, lane])
+        reference = np.float64(references[worker, 0, lane])
         total = 0.0
         for b in range(blocks):
             total += np.float64(totals[b, j, lane])

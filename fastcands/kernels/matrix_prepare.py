@@ -94,8 +94,6 @@ def prepare_matrices(worker: int, num_threads: int, job: Any) -> None:
         columns, results = job.sizes[0], job.sizes[2]
         for c in range(columns, (columns + SIDE - 1) // SIDE * SIDE):
             job.offsets[c], job.copies[c], job.class_rows[c] = -math.inf, 1, results
-    for lane in range(SIDE):
-        job.lanes[worker, 0, lane], job.lanes[worker, 1, lane] = 0, 1
     examples, panels = job.inputs.shape[0], job.input_columns.shape[0]
     counter = job.counters[0:]
     while True:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["MatrixScratch"]
+__all__ = ["TWINS", "MatrixScratch"]
+
+TWINS = 2
+"""Blocks whose candidates make one panel in the gradient of the inputs: sums are loaded and stored half as often."""
 
 
 class MatrixScratch(NamedTuple):
@@ -50,11 +53,9 @@ class MatrixScratch(NamedTuple):
     candidate_rows: Any
     """(workers, groups, steps, words), a block's rows of the table as left panels along features."""
     candidate_columns: Any
-    """(blocks, steps, groups, words), the same as left panels along candidates, or (0, …)."""
+    """(blocks / TWINS, steps, TWINS groups, words), the same as left panels along candidates, or (0, …)."""
     by_candidate: Any
     """(blocks, groups, panels, words), tiles of gradients as left panels along examples, or (0, …)."""
-    by_example: Any
-    """(blocks, panels, groups, words), the same as right panels along candidates, or (0, …)."""
 
     # sums
     peaks: Any
@@ -69,9 +70,11 @@ class MatrixScratch(NamedTuple):
     rows: Any
     """(workers 32, at least D rounded up to 32), rows of the table before they are packed."""
     tile: Any
-    """(workers, 32, 32), a tile of logits, in the first-level cache."""
+    """(3 workers, 32, 32), two tiles of logits in the first-level cache, and one for what nobody wants."""
+    panel: Any
+    """(workers, TWINS groups, words), tiles of some blocks and a panel as a right panel along candidates, or (0, …)."""
     lanes: Any
-    """(workers, 4, 32), by lanes: zeros, ones, and two for what comes up."""
+    """(workers, 2, 32), references of a panel that is formed again, and maxima that nobody wants."""
     sums: Any
     """(workers, numbers), blocks of sums of the gradients."""
 

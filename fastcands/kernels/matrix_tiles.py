@@ -17,17 +17,26 @@ import numpy as np
 from fastcands.jit import kernel
 from fastcands.kernels.candidate_tiles import leave_out, place_columns
 from fastcands.kernels.gather import gather_rows_of
+from fastcands.kernels.matrix_scratch import TWINS
 from fastcands.kernels.shapes import LOWEST
-from fastcands.simd.bfloat16 import SIDE, pack_left, pack_left_transposed, pack_right
+from fastcands.simd.bfloat16 import SIDE, pack_left, pack_left_transposed
 from fastcands.simd.columns import update_softmax_columns
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.logistic import logistic_columns
-from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
-from fastcands.simd.matrix_columns import exp_block, fill_block
+from fastcands.simd.matrix import (
+    block_product,
+    block_product_beside_exp,
+    block_product_beside_logistic,
+    configure_tiles,
+    release_tiles,
+)
+from fastcands.simd.matrix_columns import shift_block
+from fastcands.simd.matrix_rows import exp_block, logistic_block
+from fastcands.simd.memory import prefetch
 from fastcands.simd.vector import address, fetch_add
 
 __all__ = ["form_blocks", "form_exceeding_blocks", "read_references"]
 
+_READ_AHEAD = 8
 _ROOM = 28.0
 """How far a logit may be above its reference: sums of exponentials, and their inverse times any sensible
 weight of an example, stay far from the ends of float32."""
@@ -40,23 +49,33 @@ def read_references(job: Any, j: int, worker: int) -> Any:
     IN
         job : CandidateJob
         j : panel
-        worker : whose `lanes[worker, 2]` they go to
+        worker : whose `lanes[worker, 0]` they go to
     """
     lanes, shifts, peaks, differ = job.lanes, job.shifts, job.peaks, False
     block = job.candidate_rows.shape[1] * SIDE
     for lane in range(SIDE):
-        lanes[worker, 2, lane] = 0
+        lanes[worker, 0, lane] = 0
     for b in range((job.sizes[0] + block - 1) // block):
         for lane in range(SIDE):
-            lanes[worker, 2, lane] = max(lanes[worker, 2, lane], peaks[b, j, lane])
+            lanes[worker, 0, lane] = max(lanes[worker, 0, lane], peaks[b, j, lane])
     for lane in range(SIDE):
-        above = lanes[worker, 2, lane]
+        above = lanes[worker, 0, lane]
         if above > _ROOM:
             differ = True
         else:
             above = np.float32(0)
-        lanes[worker, 2, lane] = shifts[j * SIDE + lane] + above
+        lanes[worker, 0, lane] = shifts[j * SIDE + lane] + above
     return differ
+
+
+@kernel
+def _ask_for_rows(job: Any, first: int, last: int) -> None:
+    """Ask for the table's rows of some columns: a gather waits for the first ones, which nobody asked for."""
+    weights = job.weights
+    line = max(64, weights.column_stride)
+    for c in range(first, last):
+        for offset in range(0, min(weights.width * weights.column_stride, 16 * line), line):
+            prefetch(job.addresses[c] + offset)
 
 
 @kernel
@@ -75,11 +94,13 @@ def _pack_candidates(job: Any, b: int, worker: int, first: int, last: int, colum
         for r in range(zero + end - start, zero + SIDE):
             for d in range(stride):
                 rows[r, d] = 0
+        _ask_for_rows(job, end, min(last, end + _READ_AHEAD))
         for s in range(steps):
             source = address(rows, zero * stride + s * SIDE)
             pack_left(source, stride, split, address(by_row, ((worker * groups + g) * steps + s) * words))
             if columns_too:
-                pack_left_transposed(source, stride, split, address(by_column, ((b * steps + s) * groups + g) * words))
+                place = ((b // TWINS * steps + s) * TWINS + b % TWINS) * groups + g
+                pack_left_transposed(source, stride, split, address(by_column, place * words))
 
 
 @kernel
@@ -95,54 +116,121 @@ def _any_hit(job: Any, j: int, first: int, last: int) -> Any:
 
 
 @kernel
-def _form_panel(job: Any, b: int, j: int, worker: int, shifts: int, again: bool) -> None:
-    """Form the logits of block b and panel j, less what is at the address `shifts`, and reduce them."""
-    tile, lanes, split = job.tile, job.lanes, job.split
+def _mask(job: Any, j: int, first: int, last: int, slot: int, hits: bool) -> None:
+    """Mask in a tile of logits what counts nothing: accidental hits, and lanes without an example, whatever they hold.
+
+    IN
+        job : CandidateJob with a MatrixScratch
+        j : panel
+        first, last : columns
+        slot : which tile
+        hits : whether there may be hits
+    """
+    tile = job.tile
+    if hits:
+        leave_out(job, tile[slot], j, first, last)
+    for lane in range(min(SIDE, job.inputs.shape[0] - j * SIDE), SIDE):
+        for r in range(SIDE):
+            tile[slot, r, lane] = -math.inf
+
+
+@kernel
+def _reduce_and_pack(job: Any, b: int, j: int, worker: int, shifts: int, peaks: int, hits: bool) -> None:
+    """Form the logits of block b and panel j, and pack what they become; each product beside the rows of the last one.
+
+    IN
+        job : CandidateJob with a MatrixScratch
+        b, j : block and panel
+        worker : whose scratch is used
+        shifts : address of what is subtracted from logits
+        hits : whether there may be hits
+    IN, OUT
+        peaks : address of the maxima of a softmax
+    """
+    split, tile, size, keep = job.split, job.tile, SIDE * SIDE, job.keep
     groups, steps, words = job.candidate_rows.shape[1:]
     panels, block = job.input_columns.shape[0], groups * SIDE
-    first = b * block
-    last = min(job.sizes[0], first + block)
-    where, at = address(tile, worker * SIDE * SIDE), (b * panels + j) * SIDE
-    hits = job.remove_hits and _any_hit(job, j, first, last)
-    real = min(SIDE, job.inputs.shape[0] - j * SIDE)
+    first, last = b * block, min(job.sizes[0], (b + 1) * block)
+    count = (last - first + SIDE - 1) // SIDE
+    totals = address(job.totals, (b * panels + j) * SIDE)
+    rows, right = worker * groups, address(job.input_columns, j * steps * words)
+    nowhere = address(tile, (3 * worker + 2) * size)
+    block_product(
+        address(job.candidate_rows, rows * steps * words), right, steps, split, 0, address(tile, 3 * worker * size),
+        SIDE,
+    )  # fmt: skip
+    for g in range(count):
+        start, slot = first + g * SIDE, 3 * worker + g % 2
+        _mask(job, j, start, min(last, start + SIDE), slot, hits)
+        logits, offsets, copies = address(tile, slot * size), address(job.offsets, start), address(job.copies, start)
+        # for the value alone nobody wants the packed block
+        packed = address(job.by_candidate, ((b * groups + g) * panels + j) * words) if keep else nowhere
+        if g + 1 == count:
+            if job.logistic:
+                logistic_block(logits, offsets, shifts, split, copies, totals, packed, packed)
+            else:
+                exp_block(logits, offsets, shifts, split, peaks, totals, packed, packed)
+            break
+        ahead = address(job.by_candidate, ((b * groups + g + 1) * panels + j) * words) if keep else nowhere
+        left, out = address(job.candidate_rows, (rows + g + 1) * steps * words), (3 * worker + (g + 1) % 2) * size
+        if job.logistic:
+            block_product_beside_logistic(
+                left, right, steps, split, address(tile, out), logits, offsets, shifts, copies, totals, packed, ahead
+            )
+        else:
+            block_product_beside_exp(
+                left, right, steps, split, address(tile, out), logits, offsets, shifts, peaks, totals, packed, ahead
+            )
+
+
+@kernel
+def _reduce(job: Any, b: int, j: int, worker: int, shifts: int, peaks: int, hits: bool) -> None:
+    """Form the logits of block b and panel j, and reduce them to the maxima and sums of a softmax's value.
+
+    IN
+        job : CandidateJob with a MatrixScratch
+        b, j : block and panel
+        worker : whose scratch is used
+        shifts : address of what is subtracted from logits
+        hits : whether there may be hits
+    IN, OUT
+        peaks : address of the maxima
+    """
+    tile, slot = job.tile, 3 * worker
+    groups, steps, words = job.candidate_rows.shape[1:]
+    panels, block = job.input_columns.shape[0], groups * SIDE
+    first, last = b * block, min(job.sizes[0], (b + 1) * block)
+    where, totals = address(tile, slot * SIDE * SIDE), address(job.totals, (b * panels + j) * SIDE)
+    for g in range((last - first + SIDE - 1) // SIDE):
+        start = first + g * SIDE
+        block_product(
+            address(job.candidate_rows, (worker * groups + g) * steps * words),
+            address(job.input_columns, j * steps * words), steps, job.split, 0, where, SIDE,
+        )  # fmt: skip
+        shift_block(where, address(job.offsets, start), shifts)
+        _mask(job, j, start, min(last, start + SIDE), slot, hits)
+        update_softmax_columns(tile, where, SIDE, peaks, totals)
+
+
+@kernel
+def _form_panel(job: Any, b: int, j: int, worker: int, shifts: int, again: bool) -> None:
+    """Form the logits of block b and panel j, less what is at the address `shifts`, and what they become."""
+    panels, block = job.input_columns.shape[0], job.candidate_rows.shape[1] * SIDE
+    last = min(job.sizes[0], (b + 1) * block)
+    hits = job.remove_hits and _any_hit(job, j, b * block, last)
     # maxima of the first pass tell which references the second one has
-    peaks = address(lanes, (worker * 4 + 3) * SIDE) if again else address(job.peaks, at)
+    peaks = address(job.lanes, (worker * 2 + 1) * SIDE) if again else address(job.peaks, (b * panels + j) * SIDE)
     for lane in range(SIDE):
         job.totals[b, j, lane] = 0
         if not again:
             job.peaks[b, j, lane] = LOWEST
-    for g in range((last - first + SIDE - 1) // SIDE):
-        start = first + g * SIDE
-        fill_block(address(job.offsets, start), shifts, where)
-        block_product(
-            address(job.candidate_rows, (worker * groups + g) * steps * words),
-            address(job.input_columns, j * steps * words), steps, split, 1, where, SIDE,
-        )  # fmt: skip
-        if hits:
-            leave_out(job, tile[worker], j, start, min(last, start + SIDE))
-        for lane in range(real, SIDE):  # no examples: whatever the rows hold, they count nothing
-            for r in range(SIDE):
-                tile[worker, r, lane] = -math.inf
-        left = address(job.by_candidate, ((b * groups + g) * panels + j) * words)
-        right = address(job.by_example, ((b * panels + j) * groups + g) * words)
-        if job.logistic:
-            logistic_columns(
-                tile, where, SIDE, address(job.copies, start), address(lanes, worker * 4 * SIDE),
-                address(lanes, (worker * 4 + 1) * SIDE), address(lanes, (worker * 4 + 2) * SIDE),
-            )  # fmt: skip
-            for lane in range(SIDE):
-                job.totals[b, j, lane] += lanes[worker, 2, lane]
-            if job.keep:
-                pack_left(where, SIDE, split, left)
-                pack_right(where, SIDE, split, right)
-        elif job.keep:
-            exp_block(where, split, peaks, address(job.totals, at), left, right)
-        else:
-            update_softmax_columns(tile, where, SIDE, peaks, address(job.totals, at))
-    if job.keep and not again and not job.logistic:
-        for lane in range(SIDE):
-            if job.peaks[b, j, lane] > _ROOM:
-                job.exceeded[0] = 1
+    if job.logistic or job.keep:
+        _reduce_and_pack(job, b, j, worker, shifts, peaks, hits)
+    else:
+        _reduce(job, b, j, worker, shifts, peaks, hits)
+    for lane in range(SIDE):
+        if job.keep and not again and job.peaks[b, j, lane] > _ROOM:
+            job.exceeded[0] = 1
 
 
 @kernel
@@ -165,7 +253,7 @@ def _form(job: Any, worker: int, counter: Any, again: bool) -> None:
             if not again:
                 _form_panel(job, b, j, worker, address(job.shifts, j * SIDE), False)
             elif read_references(job, j, worker):
-                _form_panel(job, b, j, worker, address(job.lanes, (worker * 4 + 2) * SIDE), True)
+                _form_panel(job, b, j, worker, address(job.lanes, worker * 2 * SIDE), True)
     release_tiles()
     restore_denormals(mode)
 

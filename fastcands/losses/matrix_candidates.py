@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastcands.kernels.matrix_gradients import PANELS_AT_ONCE
-from fastcands.kernels.matrix_scratch import MatrixScratch
+from fastcands.kernels.matrix_scratch import TWINS, MatrixScratch
 from fastcands.kernels.shapes import BLOCK_WORDS, SIDE, whole_tiles
 from fastcands.losses.workspace import carve
 from fastcands.stages import Placed
@@ -76,16 +76,16 @@ def _scratch(
     yield (panels, steps, words), np.uint16  # input_columns
     yield (steps if keep else 0, panels, words), np.uint16  # input_rows
     yield (threads, groups, steps, words), np.uint16  # candidate_rows
-    yield (kept, steps, groups, words), np.uint16  # candidate_columns
+    yield (-(-kept // TWINS), steps, TWINS * groups, words), np.uint16  # candidate_columns
     yield (kept, groups, panels, words), np.uint16  # by_candidate
-    yield (kept, panels, groups, words), np.uint16  # by_example
     yield (blocks, panels, SIDE), _FLOAT32  # peaks
     yield (blocks, panels, SIDE), _FLOAT32  # totals
     yield (1,), np.int64  # exceeded
     yield (panels * SIDE,), _FLOAT32  # factors
     yield (threads * SIDE, steps * SIDE + 16), _FLOAT32  # rows, a line apart where their length is a power of two
-    yield (threads, SIDE, SIDE), _FLOAT32  # tile
-    yield (threads, 4, SIDE), _FLOAT32  # lanes
+    yield (3 * threads, SIDE, SIDE), _FLOAT32  # tile
+    yield (threads if keep else 0, TWINS * groups, words), np.uint16  # panel
+    yield (threads, 2, SIDE), _FLOAT32  # lanes
     yield (threads, max(of_block, piece[0] * piece[1]) * SIDE * SIDE), _FLOAT32  # sums
 
 

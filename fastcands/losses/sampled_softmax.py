@@ -228,7 +228,7 @@ class SampledSoftmaxLoss(SampledLoss):
         ValueError
             If shapes disagree, there is no row, a label is outside [0, V), or candidates are (B, S).
         """
-        batch = self._batch(weights, biases, labels, inputs)
+        batch = self._batch(weights, biases, labels, inputs)._replace(precision="highest")
         if not len(batch.inputs):
             raise ValueError("labels must have at least one row, got none")
         if sampled_values is not None and np.ndim(sampled_values[0]) != 1:

@@ -21,26 +21,40 @@ low parts of both signs; unsplit it gives what float32 does.
 
 Sums begin at zero, or at what is in memory, and go along k in one chain: how k is cut into calls changes no bit.
 The instruction takes denormal numbers as zero. Panels and sums must be aligned to a cache line: a tile that crosses
-lines loads at half the speed.
+lines loads at half the speed. All tiles of a step are loaded before its products: at times a processor takes a whole
+latency for each tile instruction, and then a load that waits for a product costs a fifth of the speed. Panels longer
+than the first-level cache are asked for two steps ahead, line by line between the products.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, TILE_BYTES
+from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, SIDE, TILE_BYTES
+from fastcands.simd.matrix_rows import ExponentialRows, LogisticRows, Rows
+from fastcands.simd.memory import emit_prefetch
 
-__all__ = ["block_product", "configure_tiles", "release_tiles"]
+__all__ = [
+    "block_product",
+    "block_product_beside_exp",
+    "block_product_beside_logistic",
+    "configure_tiles",
+    "release_tiles",
+]
 
 _PREFETCHED_STEPS = 2
-"""How far ahead the left panel is asked for. It streams; the right one stays near. Six ahead gained less."""
+"""How far ahead panels are asked for."""
+
+_PAIRS_A_STEP = 2
+"""Pairs of rows of exponentials beside one step of a product: both take about as long."""
 
 _INTP = types.intp
-_INT8, _INT32, _INT64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_INT8, _INT64 = ir.IntType(8), ir.IntType(64)
 _VOID = ir.VoidType()
 _SUMS = (0, 1, 2, 3)
 _LEFT, _RIGHT = (4, 5), (6, 7)
@@ -83,37 +97,54 @@ class _Tiles:
     def add_product(self, sums: int, left: int, right: int) -> None:
         self._call("tdpbf16ps", *(ir.Constant(_INT8, tile) for tile in (sums, left, right)))
 
-    def prefetch(self, where: Any) -> None:
-        arguments = [self._pointer(where), *(ir.Constant(_INT32, value) for value in (0, 3, 1))]
-        kind = ir.FunctionType(_VOID, [argument.type for argument in arguments])
-        name = "llvm.prefetch.p0"
-        module = self._builder.module
-        self._builder.call(module.globals.get(name) or ir.Function(module, kind, name), arguments)
-
 
 def _emit_step(builder: Any, tiles: _Tiles, left: Any, right: Any, split: bool) -> None:
     """Emit what one step adds to the sums, from a block of each panel."""
-    line = ir.Constant(_INT64, LINE)
-    ahead = _PREFETCHED_STEPS * (2 * BLOCK_BYTES if split else BLOCK_BYTES)
-    loaded: dict[int, int] = {}
-
-    def tile(tiles_of_side: tuple[int, int], i: int, panel: Any, part: int) -> int:
-        name, offset = tiles_of_side[i], part * BLOCK_BYTES + i * TILE_BYTES
-        if loaded.get(name) != offset:
-            where = builder.add(panel, ir.Constant(_INT64, offset))
-            tiles.load(name, where, line)
-            loaded[name] = offset
-            if panel is left:
-                for at in range(0, TILE_BYTES, LINE):
-                    tiles.prefetch(builder.add(where, ir.Constant(_INT64, ahead + at)))
-        return name
-
+    line, size = ir.Constant(_INT64, LINE), 2 * BLOCK_BYTES if split else BLOCK_BYTES
     high, low = 0, 1
-    for left_part, right_part in ((low, high), (high, high), (high, low)) if split else ((high, high),):
+    products = ((low, high), (high, high), (high, low)) if split else ((high, high),)
+    ahead = [(panel, at) for at in range(0, size, LINE) for panel in (left, right)]
+    share = -(-len(ahead) // (4 * len(products)))
+    loaded: dict[int, int] = {}
+    for parts in products:
+        for names, panel, part in ((_LEFT, left, parts[0]), (_RIGHT, right, parts[1])):
+            for i, name in enumerate(names):
+                if loaded.get(name) != part:
+                    at = ir.Constant(_INT64, part * BLOCK_BYTES + i * TILE_BYTES)
+                    tiles.load(name, builder.add(panel, at), line)
+                    loaded[name] = part
         for i in range(2):
             for j in range(2):
-                first = tile(_LEFT, i, left, left_part)
-                tiles.add_product(_SUMS[2 * i + j], first, tile(_RIGHT, j, right, right_part))
+                tiles.add_product(_SUMS[2 * i + j], _LEFT[i], _RIGHT[j])
+                for panel, offset in ahead[:share]:
+                    at = ir.Constant(_INT64, _PREFETCHED_STEPS * size + offset)
+                    emit_prefetch(builder, builder.add(panel, at))
+                del ahead[:share]
+
+
+def _is_set(builder: Any, flag: Any) -> Any:
+    return builder.icmp_signed("!=", flag, ir.Constant(_INT64, 0))
+
+
+def _emit_steps(
+    builder: Any, tiles: _Tiles, left: Any, right: Any, steps: Any, split: Any,
+    emit_beside: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
+    """Emit the loop over k, with something else in each step.
+
+    Whether factors are split is asked in each step: a branch that is always foretold, and half the code.
+    """
+    is_split = _is_set(builder, split)
+    size = builder.select(is_split, ir.Constant(_INT64, 2 * BLOCK_BYTES), ir.Constant(_INT64, BLOCK_BYTES))
+    with cgutils.for_range(builder, steps) as loop:
+        offset = builder.mul(loop.index, size)
+        panels = builder.add(left, offset), builder.add(right, offset)
+        with builder.if_else(is_split) as (then, otherwise):
+            with then:
+                _emit_step(builder, tiles, *panels, split=True)
+            with otherwise:
+                _emit_step(builder, tiles, *panels, split=False)
+        emit_beside()
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -157,25 +188,95 @@ def block_product(
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         left, right, steps, split, add, out, out_stride = arguments
         tiles = _Tiles(builder)
-        zero = ir.Constant(_INT64, 0)
         stride = builder.mul(out_stride, ir.Constant(_INT64, 4))
         below = builder.add(out, builder.mul(stride, ir.Constant(_INT64, 16)))
         places = [builder.add(start, ir.Constant(_INT64, offset)) for start in (out, below) for offset in (0, LINE)]
-        with builder.if_else(builder.icmp_signed("!=", add, zero)) as (then, otherwise):
+        with builder.if_else(_is_set(builder, add)) as (then, otherwise):
             with then:
                 for tile, where in zip(_SUMS, places, strict=True):
                     tiles.load(tile, where, stride)
             with otherwise:
                 for tile in _SUMS:
                     tiles.zero(tile)
-        with builder.if_else(builder.icmp_signed("!=", split, zero)) as branches:
-            for branch, is_split in zip(branches, (True, False), strict=True):
-                with branch, cgutils.for_range(builder, steps) as loop:
-                    step = ir.Constant(_INT64, 2 * BLOCK_BYTES if is_split else BLOCK_BYTES)
-                    offset = builder.mul(loop.index, step)
-                    _emit_step(builder, tiles, builder.add(left, offset), builder.add(right, offset), is_split)
+        _emit_steps(builder, tiles, left, right, steps, split)
         for tile, where in zip(_SUMS, places, strict=True):
             tiles.store(tile, where, stride)
         return context.get_dummy_value()
 
     return types.void(*[_INTP] * 7), codegen
+
+
+def _emit_beside(builder: Any, arguments: Any, kind: type[Rows]) -> None:
+    """Emit a product into one block, each step of it followed by some rows of another, which wait for none of it."""
+    left, right, steps, split, out, *of_rows = arguments
+    tiles, stride = _Tiles(builder), ir.Constant(_INT64, 2 * LINE)
+    in_order = [*of_rows[:3], split, *of_rows[3:]]
+    rows = kind(builder, *in_order)
+    pairs = ir.Constant(_INT64, SIDE // 2)
+    done = cgutils.alloca_once_value(builder, ir.Constant(_INT64, 0))
+
+    def emit_some_rows() -> None:
+        first = builder.load(done)
+        left_over = builder.sub(pairs, first)
+        most = ir.Constant(_INT64, _PAIRS_A_STEP)
+        here = builder.select(builder.icmp_signed("<", left_over, most), left_over, most)
+        with cgutils.for_range(builder, here) as loop:
+            rows.emit_rows(builder.add(first, loop.index))
+        builder.store(builder.add(first, here), done)
+
+    for tile in _SUMS:
+        tiles.zero(tile)
+    _emit_steps(builder, tiles, left, right, steps, split, emit_some_rows)
+    for tile, offset in zip(_SUMS, (0, LINE, 32 * LINE, 33 * LINE), strict=True):
+        tiles.store(tile, builder.add(out, ir.Constant(_INT64, offset)), stride)
+    with cgutils.for_range(builder, builder.sub(pairs, builder.load(done))) as loop:
+        rows.emit_rows(builder.add(builder.load(done), loop.index))
+    rows.emit_end()
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def block_product_beside_exp(
+    typingctx: Any, left: Any, right: Any, steps: Any, split: Any, out: Any, block: Any, offsets: Any, shifts: Any,
+    peaks: Any, totals: Any, packed: Any, ahead: Any,
+) -> Any:  # fmt: skip
+    """`block_product` from zero into one block, while the vector units do `exp_block` on another one.
+
+    IN
+        left, right, steps, split : as in `block_product`
+        block, offsets, shifts, ahead : as in `exp_block`
+    IN, OUT
+        peaks, totals : as in `exp_block`
+    OUT
+        out : as in `block_product`, contiguous
+        packed : the left block of `exp_block`
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _emit_beside(builder, arguments, ExponentialRows)
+        return context.get_dummy_value()
+
+    return types.void(*[_INTP] * 12), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def block_product_beside_logistic(
+    typingctx: Any, left: Any, right: Any, steps: Any, split: Any, out: Any, block: Any, offsets: Any, shifts: Any,
+    copies: Any, totals: Any, packed: Any, ahead: Any,
+) -> Any:  # fmt: skip
+    """`block_product` from zero into one block, while the vector units do `logistic_block` on another one.
+
+    IN
+        left, right, steps, split : as in `block_product`
+        block, offsets, shifts, copies, ahead : as in `logistic_block`
+    IN, OUT
+        totals : as in `logistic_block`
+    OUT
+        out : as in `block_product`, contiguous
+        packed : the left block of `logistic_block`
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _emit_beside(builder, arguments, LogisticRows)
+        return context.get_dummy_value()
+
+    return types.void(*[_INTP] * 12), codegen

@@ -16,9 +16,13 @@ import sys
 import llvmlite.binding as llvm
 import numba
 
+from fastcands.simd.target import VECTOR_BYTES
+
 __all__ = ["unusable"]
 
 _NEEDED = ("amx-tile", "amx-bf16", "avx512bf16")
+_VECTOR_BYTES = 64
+"""What comes between the tiles is AVX-512, in all its usual parts: `target` looks for them."""
 _NAMES = ("sapphirerapids", "emeraldrapids", "graniterapids", "diamondrapids")
 _ARCH_PRCTL = 158
 """The number of the system call on x86-64."""
@@ -72,4 +76,6 @@ def unusable() -> str | None:
     missing = _missing()
     if missing:
         return f"the processor that kernels are compiled for has no {', '.join(missing)}"
+    if VECTOR_BYTES != _VECTOR_BYTES:
+        return f"kernels are compiled for vectors of {VECTOR_BYTES} bytes, not {_VECTOR_BYTES}"
     return _request()

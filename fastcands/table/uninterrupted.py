@@ -8,6 +8,7 @@ takes note, and what was noted is sent again afterwards. Other threads run no ha
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` without its enumerations, which take longer than an update
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -35,10 +36,10 @@ class Uninterrupted:
         if threading.current_thread() is threading.main_thread():
             try:
                 for number in _SIGNALS:
-                    handler = signal.getsignal(number)
+                    handler = _signal.getsignal(number)
                     if callable(handler):
                         self._handlers.append((number, handler))  # first: put back what was there is harmless
-                        signal.signal(number, self._note)
+                        _signal.signal(number, self._note)
             except BaseException:
                 self._put_back()
                 raise
@@ -56,7 +57,7 @@ class Uninterrupted:
     def _put_back(self) -> None:
         try:
             while self._handlers:
-                signal.signal(*self._handlers[-1])
+                _signal.signal(*self._handlers[-1])
                 self._handlers.pop()
             while self._noted:
                 signal.raise_signal(self._noted.pop(0))

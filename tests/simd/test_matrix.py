@@ -8,12 +8,20 @@ from fastcands.losses.workspace import scratch
 from fastcands.simd.bfloat16 import (
     BLOCK_BYTES,
     SIDE,
+    interleave_block,
     pack_left,
     pack_left_transposed,
     pack_right,
     pack_right_transposed,
 )
-from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
+from fastcands.simd.matrix import (
+    block_product,
+    block_product_beside_exp,
+    block_product_beside_logistic,
+    configure_tiles,
+    release_tiles,
+)
+from fastcands.simd.matrix_rows import exp_block, logistic_block
 from fastcands.simd.vector import address
 from tests.matrix_tiles import bits, no_tiles, parts
 
@@ -54,6 +62,47 @@ PACKERS = {
     "left transposed": (_left_transposed, False, True),
     "right transposed": (_right_transposed, True, True),
 }
+
+
+@kernel
+def _interleave(block, split, out):
+    interleave_block(address(block, 0), split, address(out, 0))
+
+
+@kernel
+def _beside(left, right, steps, split, out, block, vectors, packed):
+    configure_tiles()
+    block_product_beside_exp(
+        address(left, 0), address(right, 0), steps, split, address(out, 0), address(block, 0), address(vectors, 0),
+        address(vectors, 32), address(vectors, 64), address(vectors, 96), address(packed, 0), address(packed, 0),
+    )  # fmt: skip
+    release_tiles()
+
+
+@kernel
+def _beside_logistic(left, right, steps, split, out, block, vectors, packed):
+    configure_tiles()
+    block_product_beside_logistic(
+        address(left, 0), address(right, 0), steps, split, address(out, 0), address(block, 0), address(vectors, 0),
+        address(vectors, 32), address(vectors, 64), address(vectors, 96), address(packed, 0), address(packed, 0),
+    )  # fmt: skip
+    release_tiles()
+
+
+@kernel
+def _logistic(block, split, vectors, packed):
+    logistic_block(
+        address(block, 0), address(vectors, 0), address(vectors, 32), split, address(vectors, 64),
+        address(vectors, 96), address(packed, 0), address(packed, 0),
+    )  # fmt: skip
+
+
+@kernel
+def _exp(block, split, vectors, packed):
+    exp_block(
+        address(block, 0), address(vectors, 0), address(vectors, 32), split, address(vectors, 64),
+        address(vectors, 96), address(packed, 0), address(packed, 0),
+    )  # fmt: skip
 
 
 def _order(block, right, transposed):
@@ -168,3 +217,38 @@ def test_nan_and_infinity_come_through(split):
         assert np.isposinf(out[1, others]).all()
         assert np.isneginf(out[20, others]).all()
     assert (out[2:20][:, others] == 0).all()
+
+
+@SPLIT
+def test_a_left_block_becomes_a_right_one_with_even_and_odd_columns(split):
+    if no_tiles():
+        return
+    block = scratch("block", (1 + split, SIDE, SIDE), np.uint16)
+    block[:] = np.random.default_rng(3).integers(0, 1 << 16, block.shape)
+    out = scratch("out", (1 + split, 2, 16, 16, 2), np.uint16)
+    _interleave(block, split, out)
+    # part, line, neighbour in k, column, even or odd -> part, even or odd, line, column, neighbour
+    want = block.reshape(-1, 16, 2, 16, 2).transpose(0, 4, 1, 3, 2)
+    np.testing.assert_array_equal(out, want)
+
+
+@SPLIT
+@pytest.mark.parametrize("steps", [1, 3, 8, 11])
+@pytest.mark.parametrize(("alone", "beside"), [(_exp, _beside), (_logistic, _beside_logistic)])
+def test_a_product_beside_rows_is_both(alone, beside, steps, split):
+    if no_tiles():
+        return
+    rng = np.random.default_rng(steps)
+    left = _panel(_left, rng.normal(size=(steps, SIDE, SIDE)).astype(np.float32), split, "left")
+    right = _panel(_right, rng.normal(size=(steps, SIDE, SIDE)).astype(np.float32), split, "right")
+    block = scratch("block", (SIDE, SIDE), np.float32)
+    block[:] = rng.normal(size=(SIDE, SIDE))
+    outs = [scratch(name, (SIDE, SIDE), np.float32) for name in ("one", "other")]
+    packs = [scratch(name, ((1 + split) * WORDS,), np.uint16) for name in ("packed", "packed too")]
+    vectors = [scratch(name, (128,), np.float32) for name in ("vectors", "vectors too")]
+    vectors[0][:] = vectors[1][:] = rng.normal(size=128)
+    _product(left, right, steps, split, 0, outs[0])
+    alone(block, split, vectors[0], packs[0])
+    beside(left, right, steps, split, outs[1], block, vectors[1], packs[1])
+    for one, other in (outs, packs, vectors):
+        np.testing.assert_array_equal(one, other)

@@ -137,3 +137,9 @@ def test_nothing_is_asked_at_import() -> None:
         "assert matrix_target.unusable.cache_info().currsize == 0\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.usefixtures("granted")
+def test_tiles_without_long_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix_target, "VECTOR_BYTES", 32)
+    assert matrix_target.unusable() == "kernels are compiled for vectors of 32 bytes, not 64"
