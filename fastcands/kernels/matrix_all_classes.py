@@ -15,104 +15,128 @@ from typing import Any
 
 import numpy as np
 
-from fastcands.jit import kernel, parallel_kernel, prange
-from fastcands.kernels.matrix_class_blocks import ask_ahead, leave_out_labels, pack_class_rows
+from fastcands.jit import kernel
+from fastcands.kernels.matrix_class_blocks import ask_ahead, end_of_panel, leave_out_labels, pack_class_rows
 from fastcands.kernels.shapes import LOWEST
 from fastcands.simd.bfloat16 import SIDE
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
 from fastcands.simd.matrix_classes import add_exponentials, logistic_block, probability_block
 from fastcands.simd.vector import address, fetch_add
+from fastcands.stages import StagedKernel
 
 __all__ = ["matrix_class_gradients", "matrix_class_sums"]
 
 _NUMBERS = SIDE * SIDE
-
-
-@parallel_kernel
-def matrix_class_sums(
-    table: Any, offsets: Any, columns: Any, labels: Any, scratch: Any, peaks: Any, totals: Any, num_classes: int,
-    logistic: bool, split: int, counter: Any, num_threads: int,
-) -> None:  # fmt: skip
-    """Reduce the logits of all classes but the true ones to one or two numbers for each example and chunk.
-
-    Parallel over chunks.
-
-    IN
-        table : (start, row stride, layout), as in `pack_class_rows`
-        offsets : (V rounded up to 32,) float32, biases; -inf beyond V
-        columns : (panels, steps, words) uint16, packed inputs
-        labels : (rows, examples, starts); rows, examples (labels,) int64, the row of the table and the example of each
-            label, ordered by block, then panel; starts (blocks + 1,) int64, where the labels of a block begin
-        num_classes : V
-        logistic : whether the sums are those of a logistic loss
-        split : 1 where factors have low parts, else 0
-        counter : (1,) int64, zero
-        num_threads : int
-    SCRATCH
-        scratch : (addresses, rows, by_row, by_column, tile), as in `pack_class_rows`; by_column (0, …); tile
-            (num_threads, 32 or a multiple, 32) float32
-    OUT
-        peaks : (chunks, panels, 32), maxima; not written by a logistic loss
-        totals : (chunks, panels, 32), sums of e^(logit - peak); or of the losses against a target of 0
-    """
-    start, row_stride, layout = table
-    label_rows, examples, starts = labels
-    addresses, rows, by_row, by_column, tile = scratch
-    chunks, panels = totals.shape[:2]
-    groups, steps, words = by_row.shape[1:]
-    block, height = groups * SIDE, tile.shape[1]
-    blocks = (num_classes + block - 1) // block
-    for index in prange(num_threads):
-        worker = np.int64(index)
-        mode = flush_denormals()
-        configure_tiles()
-        where = address(tile, worker * height * SIDE)
-        while True:
-            c = fetch_add(counter)
-            if c >= chunks:
-                break
-            for j in range(panels):
-                for lane in range(SIDE):
-                    peaks[c, j, lane] = LOWEST
-                    totals[c, j, lane] = 0
-            for b in range(c * blocks // chunks, (c + 1) * blocks // chunks):
-                first, last = b * block, min((b + 1) * block, num_classes)
-                pack_class_rows(
-                    start, row_stride, layout, first, last, worker, split, addresses, rows, by_row, by_column
-                )
-                end = starts[b]
-                for j in range(panels):
-                    begin = end
-                    while end < starts[b + 1] and examples[end] // SIDE == j:
-                        end += 1
-                    ask_ahead(start, row_stride, layout, last, min(last + block, num_classes), j, panels)
-                    place = (c * panels + j) * SIDE
-                    for top in range(first, last, height):
-                        here = (min(height, last - top) + SIDE - 1) // SIDE
-                        for g in range(here):
-                            block_product(
-                                address(by_row, (worker * groups + (top - first) // SIDE + g) * steps * words),
-                                address(columns, j * steps * words), steps, split, 0, where + g * _NUMBERS * 4, SIDE,
-                            )  # fmt: skip
-                        leave_out_labels(label_rows, examples, begin, end, top, here * SIDE, tile, worker)
-                        if logistic:
-                            for g in range(here):
-                                logistic_block(
-                                    where + g * _NUMBERS * 4, address(offsets, top + g * SIDE), where, SIDE, 0, split,
-                                    address(totals, place), where, where, where,
-                                )  # fmt: skip
-                        else:
-                            add_exponentials(
-                                where, here * SIDE, address(offsets, top), address(peaks, place), address(totals, place)
-                            )
-        release_tiles()
-        restore_denormals(mode)
+_BLOCK_BYTES = 4 * _NUMBERS
 
 
 @kernel
-def _write_block(sums: Any, worker: int, place: int, weight_rows: Any, row: int, begin: int) -> None:
+def _sum_panel(job: Any, c: int, j: int, first: int, last: int, begin: int, end: int, worker: int) -> None:
+    """Reduce the logits of classes `first` to `last`, packed, and panel j; labels `begin` to `end` are theirs."""
+    tile, columns, by_row, split = job.tile, job.columns, job.by_row, job.split
+    groups, steps, words = by_row.shape[1:]
+    height = tile.shape[1]
+    where, place = address(tile, worker * height * SIDE), (c * columns.shape[0] + j) * SIDE
+    for top in range(first, last, height):
+        here = (min(height, last - top) + SIDE - 1) // SIDE
+        for g in range(here):
+            block_product(
+                address(by_row, (worker * groups + (top - first) // SIDE + g) * steps * words),
+                address(columns, j * steps * words), steps, split, 0, where + g * _BLOCK_BYTES, SIDE,
+            )  # fmt: skip
+        leave_out_labels(job, begin, end, top, here * SIDE, worker)
+        if job.logistic:
+            for g in range(here):
+                logistic_block(
+                    where + g * _BLOCK_BYTES, address(job.offsets, top + g * SIDE), where, SIDE, 0, split,
+                    address(job.totals, place), where, where, where,
+                )  # fmt: skip
+        else:
+            add_exponentials(
+                where, here * SIDE, address(job.offsets, top), address(job.peaks, place), address(job.totals, place)
+            )
+
+
+def _sum_chunks(worker: int, num_threads: int, job: Any) -> None:
+    """Reduce the logits of all classes but the true ones to one or two numbers for each example and chunk.
+
+    A worker takes the next chunk.
+
+    IN
+        worker, num_threads : who of how many
+        job : MatrixClassJob
+    """
+    chunks, panels = job.totals.shape[:2]
+    block = job.by_row.shape[1] * SIDE
+    blocks = (job.num_classes + block - 1) // block
+    mode = flush_denormals()
+    configure_tiles()
+    while True:
+        c = fetch_add(job.counter)
+        if c >= chunks:
+            break
+        for j in range(panels):
+            for lane in range(SIDE):
+                job.peaks[c, j, lane] = LOWEST
+                job.totals[c, j, lane] = 0
+        for b in range(c * blocks // chunks, (c + 1) * blocks // chunks):
+            first, last = b * block, min((b + 1) * block, job.num_classes)
+            pack_class_rows(job, first, last, worker)
+            end = job.label_starts[b]
+            for j in range(panels):
+                begin, end = end, end_of_panel(job, end, job.label_starts[b + 1], j)
+                ask_ahead(job, last, min(last + block, job.num_classes), j, panels)
+                _sum_panel(job, c, j, first, last, begin, end, worker)
+    release_tiles()
+    restore_denormals(mode)
+
+
+@kernel
+def _form_panel(job: Any, c: int, j: int, p: int, first: int, last: int, begin: int, end: int, worker: int) -> None:
+    """Turn the logits of a block of classes and panel j into gradients, packed; p is the first panel of `left`."""
+    by_row, columns, left, right, factors, split = job.by_row, job.columns, job.left, job.right, job.factors, job.split
+    groups, steps, words = by_row.shape[1:]
+    panels, together = columns.shape[0], left.shape[2]
+    where, real = address(job.tile, worker * _NUMBERS), job.inputs.shape[0] - j * SIDE
+    for g in range((last - first + SIDE - 1) // SIDE):
+        top = first + g * SIDE
+        block_product(
+            address(by_row, (worker * groups + g) * steps * words), address(columns, j * steps * words), steps, split,
+            0, where, SIDE,
+        )  # fmt: skip
+        leave_out_labels(job, begin, end, top, SIDE, worker)
+        row_sums = address(job.row_sums, (worker * groups + g) * SIDE * 16)
+        to_left = address(left, ((worker * groups + g) * together + j - p) * words)
+        to_right = address(right, (worker * groups + g) * words)
+        if job.logistic:
+            logistic_block(
+                where, address(job.offsets, top), address(factors, j * SIDE), real, 1, split,
+                address(job.totals, (c * panels + j) * SIDE), row_sums, to_left, to_right,
+            )  # fmt: skip
+        else:
+            probability_block(
+                where, address(job.offsets, top), address(job.shifts, j * SIDE), address(factors, j * SIDE), real,
+                split, row_sums, to_left, to_right,
+            )  # fmt: skip
+
+
+@kernel
+def _add_to_inputs(job: Any, c: int, j: int, here: int, add: bool, worker: int) -> None:
+    """Add what a block of classes is to the gradient of the inputs of panel j, to the share of chunk c."""
+    groups, words = job.right.shape[1:]
+    panels, steps = job.input_sums.shape[1:3]
+    for s in range(steps):
+        block_product(
+            address(job.by_column, (worker * steps + s) * groups * words), address(job.right, worker * groups * words),
+            here, job.split, add, address(job.input_sums, ((c * panels + j) * steps + s) * _NUMBERS), SIDE,
+        )  # fmt: skip
+
+
+@kernel
+def _write_block(job: Any, worker: int, place: int, row: int, begin: int) -> None:
     """Copy a block of sums to the gradient of 32 rows, features `begin` to `begin` + 32."""
+    sums, weight_rows = job.sums, job.weight_rows
     here = min(SIDE, weight_rows.shape[1] - begin)
     for r in range(SIDE):
         for d in range(here):
@@ -120,133 +144,86 @@ def _write_block(sums: Any, worker: int, place: int, weight_rows: Any, row: int,
 
 
 @kernel
-def _add_labels(labels: Any, begin: int, end: int, shares: Any, inputs: Any, weight_rows: Any, bias_rows: Any) -> None:
-    """Add the true classes' shares of the gradient, in their order."""
-    label_rows, examples, _ = labels
-    for k in range(begin, end):
-        row, i, share = label_rows[k], examples[k], shares[k]
+def _add_to_weights(job: Any, first: int, last: int, p: int, length: int, worker: int) -> None:
+    """Add what panels p to p + length are to the gradient of rows `first` to `last`; the first ones set it."""
+    left, input_rows, sums, weight_rows = job.left, job.input_rows, job.sums, job.weight_rows
+    groups, together, words = left.shape[1:]
+    steps, panels = input_rows.shape[:2]
+    width, in_place = weight_rows.shape[1], sums.shape[1] == 0
+    for g in range((last - first + SIDE - 1) // SIDE):
+        for s in range(steps):
+            row, place = first + g * SIDE, (g * steps + s) * _NUMBERS
+            out = address(weight_rows, row * width + s * SIDE)
+            if not in_place:
+                out = address(sums, worker * sums.shape[1] + place)
+            block_product(
+                address(left, (worker * groups + g) * together * words), address(input_rows, (s * panels + p) * words),
+                length, job.split, p, out, width if in_place else SIDE,
+            )  # fmt: skip
+            if not in_place and p + length == panels:
+                _write_block(job, worker, place, row, s * SIDE)
+
+
+@kernel
+def _finish_block(job: Any, b: int, first: int, last: int, worker: int) -> None:
+    """Write the gradient of the biases of a block, and add the true classes' shares, in their order."""
+    row_sums, bias_rows, weight_rows, inputs = job.row_sums, job.bias_rows, job.weight_rows, job.inputs
+    for r in range((last - first + SIDE - 1) // SIDE * SIDE):
+        total = 0.0
+        for lane in range(16):
+            total += np.float64(row_sums[worker, r, lane])
+        bias_rows[first + r] = total
+    for k in range(job.label_starts[b], job.label_starts[b + 1]):
+        row, i, share = job.label_rows[k], job.label_examples[k], job.label_shares[k]
         for d in range(inputs.shape[1]):
             weight_rows[row, d] += share * inputs[i, d]
         bias_rows[row] += share
 
 
-@parallel_kernel
-def matrix_class_gradients(
-    table: Any, offsets: Any, packed: Any, lanes: Any, labels: Any, shares: Any, inputs: Any, scratch: Any,
-    input_sums: Any, totals: Any, weight_rows: Any, bias_rows: Any, num_classes: int, logistic: bool, split: int,
-    counter: Any, num_threads: int,
-) -> None:  # fmt: skip
-    """Gradients of an exact loss; those of the inputs lack the true classes' shares. Parallel over chunks of classes.
+def _form_chunks(worker: int, num_threads: int, job: Any) -> None:
+    """Form the gradients; those of the inputs lack the true classes' shares. A worker takes the next chunk.
 
     IN
-        table : (start, row stride, layout), as in `pack_class_rows`
-        offsets : (V rounded up to 32,) float32, biases; -inf beyond V
-        packed : (columns, rows), as `pack_matrix_inputs` makes them
-        lanes : (shifts, factors), (panels 32,) float32 each: what is subtracted from the logits of an example; what
-            turns e^(logit - shift), or a sigmoid, into a gradient
-        labels : (rows, examples, starts), as in `matrix_class_sums`
-        shares : (labels,) float32, gradient of each true class's logit
-        inputs : (B, D) float32
-        num_classes : V
-        logistic : whether it is a logistic loss
-        split : 1 where factors have low parts, else 0
-        counter : (1,) int64, zero
-        num_threads : int
-    SCRATCH
-        scratch : (addresses, rows, by_row, by_column, tile, left, right, row_sums, sums), the first four as in
-            `pack_class_rows`; tile (num_threads, 32, 32) float32; left (num_threads, groups, panel group, words) and
-            right (num_threads, groups, words) uint16; row_sums (num_threads, 32 groups, 16) float32; sums
-            (num_threads, 32 groups D rounded up to 32) float32, or (num_threads, 0) where products go to `weight_rows`
-            at once: its rows are whole steps and begin on cache lines
-    OUT
-        input_sums : (chunks, panels, steps, 32, 32) float32, features x examples, each chunk's share of the gradient
-        totals : (chunks, panels, 32), sums of a logistic loss against a target of 0
-        weight_rows : (V rounded up to 32, D) float32
-        bias_rows : (V rounded up to 32,) float32
+        worker, num_threads : who of how many
+        job : MatrixClassJob
     """
-    start, row_stride, layout = table
-    columns, input_rows = packed
-    shifts, factors = lanes
-    label_rows, examples, starts = labels
-    addresses, rows, by_row, by_column, tile, left, right, row_sums, sums = scratch
-    chunks, panels, steps = input_sums.shape[:3]
-    groups, together, words = left.shape[1:]
-    block, width, num_examples = groups * SIDE, weight_rows.shape[1], inputs.shape[0]
-    blocks = (num_classes + block - 1) // block
-    for index in prange(num_threads):
-        worker = np.int64(index)
-        mode = flush_denormals()
-        configure_tiles()
-        where = address(tile, worker * _NUMBERS)
-        while True:
-            c = fetch_add(counter)
-            if c >= chunks:
-                break
-            for j in range(panels):
-                for lane in range(SIDE):
-                    totals[c, j, lane] = 0
-            first_block = c * blocks // chunks
-            for b in range(first_block, (c + 1) * blocks // chunks):
-                first, last = b * block, min((b + 1) * block, num_classes)
-                here = (last - first + SIDE - 1) // SIDE
-                pack_class_rows(
-                    start, row_stride, layout, first, last, worker, split, addresses, rows, by_row, by_column
-                )
-                for r in range(here * SIDE):
-                    for lane in range(16):
-                        row_sums[worker, r, lane] = 0
-                end = starts[b]
-                for p in range(0, panels, together):
-                    length = min(together, panels - p)
-                    for j in range(p, p + length):
-                        begin = end
-                        while end < starts[b + 1] and examples[end] // SIDE == j:
-                            end += 1
-                        ask_ahead(start, row_stride, layout, last, min(last + block, num_classes), j, panels)
-                        real = num_examples - j * SIDE
-                        for g in range(here):
-                            top = first + g * SIDE
-                            block_product(
-                                address(by_row, (worker * groups + g) * steps * words),
-                                address(columns, j * steps * words), steps, split, 0, where, SIDE,
-                            )  # fmt: skip
-                            leave_out_labels(label_rows, examples, begin, end, top, SIDE, tile, worker)
-                            row_sum = address(row_sums, (worker * block + g * SIDE) * 16)
-                            to_left = address(left, ((worker * groups + g) * together + j - p) * words)
-                            to_right = address(right, (worker * groups + g) * words)
-                            if logistic:
-                                logistic_block(
-                                    where, address(offsets, top), address(factors, j * SIDE), real, 1, split,
-                                    address(totals, (c * panels + j) * SIDE), row_sum, to_left, to_right,
-                                )  # fmt: skip
-                            else:
-                                probability_block(
-                                    where, address(offsets, top), address(shifts, j * SIDE),
-                                    address(factors, j * SIDE), real, split, row_sum, to_left, to_right,
-                                )  # fmt: skip
-                        for s in range(steps):
-                            block_product(
-                                address(by_column, (worker * steps + s) * groups * words),
-                                address(right, worker * groups * words), here, split, b - first_block,
-                                address(input_sums, ((c * panels + j) * steps + s) * _NUMBERS), SIDE,
-                            )  # fmt: skip
-                    for g in range(here):
-                        for s in range(steps):
-                            place = (g * steps + s) * _NUMBERS
-                            at_once = sums.shape[1] == 0
-                            block_product(
-                                address(left, (worker * groups + g) * together * words),
-                                address(input_rows, (s * panels + p) * words), length, split, p,
-                                address(weight_rows, (first + g * SIDE) * width + s * SIDE) if at_once
-                                else address(sums, worker * sums.shape[1] + place), width if at_once else SIDE,
-                            )  # fmt: skip
-                            if not at_once and p + length == panels:
-                                _write_block(sums, worker, place, weight_rows, first + g * SIDE, s * SIDE)
-                for r in range(here * SIDE):
-                    total = 0.0
-                    for lane in range(16):
-                        total += np.float64(row_sums[worker, r, lane])
-                    bias_rows[first + r] = total
-                _add_labels(labels, starts[b], starts[b + 1], shares, inputs, weight_rows, bias_rows)
-        release_tiles()
-        restore_denormals(mode)
+    chunks, panels = job.totals.shape[:2]
+    groups, together = job.left.shape[1:3]
+    block = groups * SIDE
+    blocks = (job.num_classes + block - 1) // block
+    mode = flush_denormals()
+    configure_tiles()
+    while True:
+        c = fetch_add(job.counter)
+        if c >= chunks:
+            break
+        for j in range(panels):
+            for lane in range(SIDE):
+                job.totals[c, j, lane] = 0
+        first_block = c * blocks // chunks
+        for b in range(first_block, (c + 1) * blocks // chunks):
+            first, last = b * block, min((b + 1) * block, job.num_classes)
+            here = (last - first + SIDE - 1) // SIDE
+            pack_class_rows(job, first, last, worker)
+            for r in range(block):
+                for lane in range(16):
+                    job.row_sums[worker, r, lane] = 0
+            end = job.label_starts[b]
+            for p in range(0, panels, together):
+                length = min(together, panels - p)
+                for j in range(p, p + length):
+                    begin, end = end, end_of_panel(job, end, job.label_starts[b + 1], j)
+                    ask_ahead(job, last, min(last + block, job.num_classes), j, panels)
+                    _form_panel(job, c, j, p, first, last, begin, end, worker)
+                    _add_to_inputs(job, c, j, here, b > first_block, worker)
+                _add_to_weights(job, first, last, p, length, worker)
+            _finish_block(job, b, first, last, worker)
+    release_tiles()
+    restore_denormals(mode)
+
+
+matrix_class_sums = StagedKernel(_sum_chunks)
+"""Maxima and sums of the logits of all classes but the true ones, for each example and chunk of classes."""
+
+matrix_class_gradients = StagedKernel(_form_chunks)
+"""All gradients, but for the true classes' share of that of the inputs. Every sum has one owner and one order."""

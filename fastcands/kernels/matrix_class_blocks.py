@@ -14,7 +14,7 @@ from fastcands.simd.bfloat16 import LINE, SIDE, pack_left, pack_left_transposed,
 from fastcands.simd.memory import prefetch
 from fastcands.simd.vector import address
 
-__all__ = ["ask_ahead", "leave_out_labels", "pack_class_rows", "pack_matrix_inputs"]
+__all__ = ["ask_ahead", "end_of_panel", "leave_out_labels", "pack_class_rows", "pack_matrix_inputs"]
 
 
 @parallel_kernel
@@ -44,36 +44,27 @@ def pack_matrix_inputs(inputs: Any, tile: Any, split: int, columns: Any, rows: A
 
 
 @kernel
-def pack_class_rows(
-    start: int, row_stride: int, layout: Any, first: int, last: int, worker: int, split: int, addresses: Any, rows: Any,
-    by_row: Any, by_column: Any,
-) -> None:  # fmt: skip
-    """Pack table rows `first` to `last`, whole groups of 32, those beyond `last` as zeros.
+def pack_class_rows(job: Any, first: int, last: int, worker: int) -> None:
+    """Pack table rows `first` to `last`, whole groups of 32, what is beyond `last` as zeros.
 
     IN
-        start, row_stride : address of row 0 and bytes from row to row
-        layout : (column stride, storage, width), see `gather.read_row`
         first, last : the rows
-        worker : whose scratch it is
-        split : 1 for low parts, else 0
-    SCRATCH
-        addresses : (workers, 32) int64
-        rows : (workers 32, at least 32 steps) float32
+        worker : whose scratch is used
     OUT
-        by_row : (workers, groups, steps, words) uint16, left panels along features
-        by_column : (workers, steps, groups, words) uint16, left panels along classes; or (0, …) when it is not wanted
+        job : MatrixClassJob, of which `by_row`, and `by_column` unless it is empty
     """
-    column_stride, storage, width = layout
+    column_stride, storage, width = job.layout
+    addresses, rows, by_row, by_column, split = job.addresses, job.rows, job.by_row, job.by_column, job.split
     groups, steps, words = by_row.shape[1:]
     stride, row = rows.shape[1], worker * SIDE
-    in_place = storage == FLOAT32 and column_stride == 4 and width == steps * SIDE and row_stride % 4 == 0
+    in_place = storage == FLOAT32 and column_stride == 4 and width == steps * SIDE and job.row_stride % 4 == 0
     for g in range((last - first + SIDE - 1) // SIDE):
         begin = first + g * SIDE
         here = min(SIDE, last - begin)
-        source, step = start + begin * row_stride, row_stride // 4
+        source, step = job.start + begin * job.row_stride, job.row_stride // 4
         if not in_place or here < SIDE:
             for i in range(here):
-                addresses[worker, i] = start + (begin + i) * row_stride
+                addresses[worker, i] = job.start + (begin + i) * job.row_stride
             gather_rows_of(addresses[worker], 0, here, column_stride, storage, width, rows, row)
             for r in range(row + here, row + SIDE):
                 for d in range(stride):
@@ -89,39 +80,49 @@ def pack_class_rows(
 
 
 @kernel
-def ask_ahead(start: int, row_stride: int, layout: Any, first: int, last: int, part: int, parts: int) -> None:
+def ask_ahead(job: Any, first: int, last: int, part: int, parts: int) -> None:
     """Ask for a part of table rows `first` to `last`, which are read next, if they lie one after the other.
 
     Asked for in one go, requests would wait for each other; spread over the products of a block they cost nothing.
 
     IN
-        start, row_stride : address of row 0 and bytes from row to row
-        layout : (column stride, storage, width), see `gather.read_row`
-        first, last : the rows, none where last is below first
+        job : MatrixClassJob
+        first, last : the rows, none where last is not above first
         part, parts : which of how many
     """
-    column_stride, _, width = layout
-    if row_stride == width * column_stride:
-        lines = max(0, last - first) * row_stride // LINE
+    column_stride, _, width = job.layout
+    if job.row_stride == width * column_stride:
+        lines = max(0, last - first) * job.row_stride // LINE
         for line in range(part * lines // parts, (part + 1) * lines // parts):
-            prefetch(start + first * row_stride + line * LINE)
+            prefetch(job.start + first * job.row_stride + line * LINE)
 
 
 @kernel
-def leave_out_labels(
-    label_rows: Any, examples: Any, begin: int, end: int, first: int, rows: int, tile: Any, worker: int
-) -> None:
+def end_of_panel(job: Any, begin: int, end: int, j: int) -> Any:
+    """Return where the labels from `begin` on end, `end` at most, whose examples are of panel j.
+
+    IN
+        job : MatrixClassJob
+        begin, end : which labels
+        j : panel
+    """
+    while begin < end and job.label_examples[begin] // SIDE == j:
+        begin += 1
+    return begin
+
+
+@kernel
+def leave_out_labels(job: Any, begin: int, end: int, first: int, rows: int, worker: int) -> None:
     """Set the logits of true classes to -inf: what they contribute comes from their float32 logits.
 
     IN
-        label_rows, examples : (labels,) int64, row of the table and example of each label
         begin, end : which labels; their examples are all of the tile's panel
         first, rows : first row of the table in the tile, and how many
         worker : which tile
     IN, OUT
-        tile : (workers, at least rows, 32) float32
+        job : MatrixClassJob, of which `tile`
     """
     for k in range(begin, end):
-        r = label_rows[k] - first
+        r = job.label_rows[k] - first
         if 0 <= r < rows:
-            tile[worker, r, examples[k] % SIDE] = -math.inf
+            job.tile[worker, r, job.label_examples[k] % SIDE] = -math.inf

@@ -9,17 +9,20 @@ from numpy.typing import NDArray
 
 from fastcands.kernels.matrix_all_classes import matrix_class_gradients, matrix_class_sums
 from fastcands.kernels.matrix_class_blocks import pack_matrix_inputs
+from fastcands.kernels.matrix_class_job import MatrixClassJob, MatrixClassScratch
 from fastcands.kernels.shapes import BLOCK_WORDS, SIDE
 from fastcands.losses.all_classes import AllClasses
 from fastcands.losses.batch import Batch
 from fastcands.losses.smoothing import first_of_row
 from fastcands.losses.workspace import aligned, scratch
+from fastcands.stages import Placed
 from fastcands.values import Gradients
 
 __all__ = ["MatrixClasses", "exact_classes"]
 
 _MOST_CHUNKS = 64
 _INPUT_SUMS_BYTES = 8 << 20
+_NONE, _NO_ROWS = np.zeros(0, np.float32), np.zeros((0, 0), np.float32)
 _TILE_GROUPS = 4
 """Blocks of 32 x 32 logits that are reduced at once: 16 KiB of the first-level cache."""
 _PANEL_GROUP = 32
@@ -54,6 +57,30 @@ class MatrixClasses(AllClasses):
         tile = scratch("matrix_tile", (self.threads, SIDE, SIDE), np.float32)
         pack_matrix_inputs(inputs, tile, self._split, self._columns, self._input_rows, self.threads)
 
+    def _place(self, height: int, keep: bool) -> Placed:
+        """Return the scratch of a pass, with tiles of so many groups, laid down."""
+        workers, groups, steps, words = self.threads, self._groups, self._steps, self._words
+        kept = workers if keep else 0
+        at_once = self.batch.inputs.shape[1] % SIDE == 0
+        together = min(self._panels, _PANEL_GROUP)
+        return Placed(
+            MatrixClassScratch(
+                counter=np.zeros(1, np.int64),
+                columns=self._columns,
+                input_rows=self._input_rows,
+                addresses=scratch("addresses", (workers, SIDE), np.int64),
+                # a line more, as rows a power of two apart would share few sets of the cache
+                rows=scratch("rows", (workers * SIDE, steps * SIDE + 16), np.float32),
+                by_row=scratch("matrix_by_row", (workers, groups, steps, words), np.uint16),
+                by_column=scratch("matrix_by_column", (kept, steps, groups, words), np.uint16),
+                tile=scratch("matrix_tile", (workers, height * SIDE, SIDE), np.float32),
+                left=scratch("matrix_left", (kept, groups, together, words), np.uint16),
+                right=scratch("matrix_right", (kept, groups, words), np.uint16),
+                row_sums=scratch("matrix_row_sums", (kept, groups * SIDE, 16), np.float32),
+                sums=scratch("sums", (kept, 0 if at_once else groups * steps * SIDE * SIDE), np.float32),
+            )
+        )
+
     def true_logits(self) -> NDArray[Any]:
         """Return the logits of the true classes, (B, T); -inf where there is none."""
         batch = self.batch
@@ -61,17 +88,6 @@ class MatrixClasses(AllClasses):
         present = np.ones(batch.labels.shape, bool) if batch.present is None else batch.present
         self._logits, self._counted = logits.astype(np.float64), present & first_of_row(batch.labels, present)
         return logits
-
-    def _class_scratch(self, by_column: bool) -> tuple[NDArray[Any], ...]:
-        """Return what packing a block of rows needs."""
-        workers, groups, steps, words = self.threads, self._groups, self._steps, self._words
-        return (
-            scratch("addresses", (workers, SIDE), np.int64),
-            # a line more, as rows a power of two apart would share few sets of the cache
-            scratch("rows", (workers * SIDE, steps * SIDE + 16), np.float32),
-            scratch("matrix_by_row", (workers, groups, steps, words), np.uint16),
-            scratch("matrix_by_column", (workers if by_column else 0, steps, groups, words), np.uint16),
-        )
 
     def _ordered_labels(
         self, shard: int, num_classes: int
@@ -105,12 +121,14 @@ class MatrixClasses(AllClasses):
         self, shard: int, peaks: NDArray[Any], totals: NDArray[Any], logistic: bool, shifts: NDArray[Any]
     ) -> None:
         place, offsets, num_classes = self._shard(shard)
-        tile = scratch("matrix_tile", (self.threads, min(_TILE_GROUPS, self._groups) * SIDE, SIDE), np.float32)
-        matrix_class_sums(
-            place, offsets, self._columns, self._ordered_labels(shard, num_classes)[0],
-            (*self._class_scratch(by_column=False), tile), peaks, totals, num_classes, logistic, self._split,
-            np.zeros(1, np.int64), self.threads,
+        placed = self._place(min(_TILE_GROUPS, self._groups), keep=False)
+        job = MatrixClassJob(
+            *place, num_classes, offsets, self.batch.inputs, *self._ordered_labels(shard, num_classes)[0],
+            _NONE, _NONE, _NONE, logistic, self._split, peaks, totals,
+            input_sums=np.zeros((0, 0, 0, SIDE, SIDE), np.float32), weight_rows=_NO_ROWS, bias_rows=_NONE,
+            scratch=placed.address,
         )  # fmt: skip
+        matrix_class_sums(job, placed, self.threads)
 
     def gradients(
         self, *, logistic: bool, shifts: NDArray[Any], factors: NDArray[Any], shares: NDArray[Any], spread: Any = None
@@ -138,28 +156,19 @@ class MatrixClasses(AllClasses):
         place, offsets, num_classes = self._shard(shard)
         labels, order = self._ordered_labels(shard, num_classes)
         own = self._shares.astype(np.float32)
-        workers, groups, steps, panels, words = self.threads, self._groups, self._steps, self._panels, self._words
-        width, together = self.batch.inputs.shape[1], min(panels, _PANEL_GROUP)
-        size = panels * steps * SIDE * SIDE * 4
+        steps, panels, width = self._steps, self._panels, self.batch.inputs.shape[1]
+        size = panels * steps * SIDE * SIDE * own.itemsize
         chunks = self._num_chunks(shard, min(_MOST_CHUNKS, max(4, _INPUT_SUMS_BYTES // size)))
-        at_once = width % SIDE == 0
-        working = (
-            *self._class_scratch(by_column=True),
-            scratch("matrix_tile", (workers, SIDE, SIDE), np.float32),
-            scratch("matrix_left", (workers, groups, together, words), np.uint16),
-            scratch("matrix_right", (workers, groups, words), np.uint16),
-            scratch("matrix_row_sums", (workers, groups * SIDE, 16), np.float32),
-            scratch("sums", (workers, 0 if at_once else groups * steps * SIDE * SIDE), np.float32),
-        )
         input_sums = scratch("input_sums", (chunks, panels, steps, SIDE, SIDE), np.float32)
         totals = scratch("totals", (chunks, panels, SIDE), np.float32)
         weight_rows = aligned((len(offsets), width), np.float32)
         bias_rows = np.empty(len(offsets), np.float32)
-        matrix_class_gradients(
-            place, offsets, (self._columns, self._input_rows), (shifts, factors), labels, own.reshape(-1)[order],
-            self.batch.inputs, working, input_sums, totals, weight_rows, bias_rows, num_classes, logistic, self._split,
-            np.zeros(1, np.int64), workers,
+        placed = self._place(1, keep=True)
+        job = MatrixClassJob(
+            *place, num_classes, offsets, self.batch.inputs, *labels, own.reshape(-1)[order], shifts, factors, logistic,
+            self._split, totals, totals, input_sums, weight_rows, bias_rows, placed.address,
         )  # fmt: skip
+        matrix_class_gradients(job, placed, self.threads)
         inputs = input_sums.sum(axis=0).transpose(0, 3, 1, 2).reshape(panels * SIDE, steps * SIDE)
         if shard == 0:
             inputs[: len(own), :width] += self._label_part(own)

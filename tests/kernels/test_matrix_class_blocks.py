@@ -1,16 +1,45 @@
 """What passes of exact losses pack for matrix tiles, against the definition of the blocks."""
 
+from typing import Any, NamedTuple
+
 import ml_dtypes
 import numpy as np
 import pytest
 
 from fastcands.kernels.gather import BFLOAT16, FLOAT32
-from fastcands.kernels.matrix_class_blocks import ask_ahead, leave_out_labels, pack_class_rows, pack_matrix_inputs
+from fastcands.kernels.matrix_class_blocks import (
+    ask_ahead,
+    end_of_panel,
+    leave_out_labels,
+    pack_class_rows,
+    pack_matrix_inputs,
+)
 from fastcands.losses.workspace import scratch
 from tests.matrix_tiles import bits, no_tiles, parts
 
 SIDE, WORDS = 32, 1024
 SPLIT = pytest.mark.parametrize("split", [0, 1])
+
+
+class Rows(NamedTuple):
+    """What packing rows reads of a job."""
+
+    start: int
+    row_stride: int
+    layout: tuple[int, int, int]
+    split: int = 0
+    addresses: Any = None
+    rows: Any = None
+    by_row: Any = None
+    by_column: Any = None
+
+
+class Labels(NamedTuple):
+    """What leaving out true classes reads of a job."""
+
+    label_rows: Any
+    label_examples: Any
+    tile: Any
 
 
 def _blocks(matrix, right, split):
@@ -63,10 +92,9 @@ def test_rows_of_a_table(transposed, dtype, first, last, width, split):
     by_column = scratch("by column", (workers, steps, groups, words), np.uint16)
     for columns in (by_column, by_column[:0]):
         by_row[:], by_column[:] = 7, 7
-        pack_class_rows(
-            table.__array_interface__["data"][0], table.strides[0], layout, first, last, worker, split, addresses, rows,
-            by_row, columns,
-        )  # fmt: skip
+        start = table.__array_interface__["data"][0]
+        job = Rows(start, table.strides[0], layout, split, addresses, rows, by_row, columns)
+        pack_class_rows(job, first, last, worker)
         wanted = table[first:last].astype(np.float32)
         here = -(-len(wanted) // SIDE)
         np.testing.assert_array_equal(by_row[worker, :here], _blocks(wanted, False, split))
@@ -80,19 +108,25 @@ def test_rows_of_a_table(transposed, dtype, first, last, width, split):
 
 def test_asking_ahead_touches_nothing():
     table = np.ones((40, 33), np.float32)
-    start, layout = table.__array_interface__["data"][0], (4, FLOAT32, 33)
+    job = Rows(table.__array_interface__["data"][0], table.strides[0], (4, FLOAT32, 33))
     for first, last in ((0, 40), (40, 40), (40, 7)):
         for part in range(3):
-            ask_ahead(start, table.strides[0], layout, first, last, part, 3)
+            ask_ahead(job, first, last, part, 3)
     assert (table == 1).all()
 
 
 def test_true_classes_are_left_out_of_their_tile_only():
     tile = np.zeros((2, 64, SIDE), np.float32)
-    label_rows = np.array([5, 99, 100, 163, 164, 130, 130])
-    examples = np.array([32, 33, 34, 63, 40, 41, 41])
-    leave_out_labels(label_rows, examples, 1, 7, 100, 64, tile, 1)
+    job = Labels(np.array([5, 99, 100, 163, 164, 130, 130]), np.array([32, 33, 34, 63, 40, 41, 41]), tile)
+    leave_out_labels(job, 1, 7, 100, 64, 1)
     expected = np.zeros_like(tile)
     for row, lane in ((0, 2), (63, 31), (30, 9)):
         expected[1, row, lane] = -np.inf
     np.testing.assert_array_equal(tile, expected)
+
+
+def test_labels_of_a_panel():
+    job = Labels(np.zeros(6, np.int64), np.array([3, 31, 33, 33, 95, 2]), None)
+    assert [end_of_panel(job, 0, 6, j) for j in (0, 1)] == [2, 0]
+    assert [end_of_panel(job, 2, end, 1) for end in (2, 3, 6)] == [2, 3, 4]
+    assert end_of_panel(job, 4, 6, 2) == 5
