@@ -37,7 +37,7 @@ from fastcands.simd.vector import address, fetch_add
 __all__ = ["form_blocks", "form_exceeding_blocks", "read_references"]
 
 _READ_AHEAD = 8
-_ROOM = 28.0
+_ROOM = 40.0
 """How far a logit may be above its reference: sums of exponentials, and their inverse times any sensible
 weight of an example, stay far from the ends of float32."""
 
