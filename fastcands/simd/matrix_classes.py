@@ -13,8 +13,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastcands.simd.bfloat16 import LINE, SIDE
-from fastcands.simd.logistic import emit_softplus_and_sigmoid
-from fastcands.simd.matrix_columns import emit_pair, emit_quick_exp
+from fastcands.simd.matrix_columns import emit_pair
+from fastcands.simd.quick_exponential import emit_quick_exp, emit_quick_softplus_and_sigmoid
 from fastcands.simd.vector import Lanes
 
 __all__ = ["add_exponentials", "logistic_block", "probability_block"]
@@ -161,7 +161,7 @@ def logistic_block(
                 parts = []
                 for j, half in enumerate(_HALVES):
                     logit = builder.fadd(lanes.load(lanes.at(at, half)), offset)
-                    loss, sigmoid = emit_softplus_and_sigmoid(lanes, logit)
+                    loss, sigmoid = emit_quick_softplus_and_sigmoid(lanes, logit)
                     builder.store(builder.fadd(builder.load(losses[j]), loss), losses[j])
                     parts.append(builder.select(masks[j], builder.fmul(sigmoid, factor[j]), zero))
                 pair.append(parts)
