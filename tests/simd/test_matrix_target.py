@@ -33,6 +33,7 @@ def granted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: ALL)
     monkeypatch.setattr(numba.config, "CPU_NAME", None)
     monkeypatch.setattr(numba.config, "CPU_FEATURES", None)
+    monkeypatch.setattr(matrix_target, "VECTOR_BYTES", 64)
     monkeypatch.setattr(matrix_target, "_request", lambda: None)
 
 
