@@ -21,7 +21,14 @@ from fastcands.kernels.shapes import LOWEST
 from fastcands.simd.bfloat16 import SIDE
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
-from fastcands.simd.matrix_classes import add_exponentials, logistic_block, probability_block
+from fastcands.simd.matrix_classes import (
+    add_exponentials,
+    add_logistic_losses,
+    logistic_block,
+    probability_block,
+    product_beside_logistic,
+    product_beside_probabilities,
+)
 from fastcands.simd.vector import address, fetch_add
 from fastcands.stages import StagedKernel
 
@@ -47,11 +54,7 @@ def _sum_panel(job: Any, c: int, j: int, first: int, last: int, begin: int, end:
             )  # fmt: skip
         leave_out_labels(job, begin, end, top, here * SIDE, worker)
         if job.logistic:
-            for g in range(here):
-                logistic_block(
-                    where + g * _BLOCK_BYTES, address(job.offsets, top + g * SIDE), where, SIDE, 0, split,
-                    address(job.totals, place), where, where, where,
-                )  # fmt: skip
+            add_logistic_losses(where, here * SIDE, address(job.offsets, top), address(job.totals, place))
         else:
             add_exponentials(
                 where, here * SIDE, address(job.offsets, top), address(job.peaks, place), address(job.totals, place)
@@ -94,31 +97,46 @@ def _sum_chunks(worker: int, num_threads: int, job: Any) -> None:
 
 @kernel
 def _form_panel(job: Any, c: int, j: int, p: int, first: int, last: int, begin: int, end: int, worker: int) -> None:
-    """Turn the logits of a block of classes and panel j into gradients, packed; p is the first panel of `left`."""
-    by_row, columns, left, right, factors, split = job.by_row, job.columns, job.left, job.right, job.factors, job.split
+    """Turn the logits of a block of classes and panel j into gradients, packed; p is the first panel of `left`.
+
+    Each group's product runs beside the vector arithmetic of the one before.
+    """
+    by_row, left, factors, split, tile = job.by_row, job.left, job.factors, job.split, job.tile
     groups, steps, words = by_row.shape[1:]
-    panels, together = columns.shape[0], left.shape[2]
-    where, real = address(job.tile, worker * _NUMBERS), job.inputs.shape[0] - j * SIDE
-    for g in range((last - first + SIDE - 1) // SIDE):
-        top = first + g * SIDE
-        block_product(
-            address(by_row, (worker * groups + g) * steps * words), address(columns, j * steps * words), steps, split,
-            0, where, SIDE,
-        )  # fmt: skip
-        leave_out_labels(job, begin, end, top, SIDE, worker)
-        row_sums = address(job.row_sums, (worker * groups + g) * SIDE * 16)
+    panels, together = job.columns.shape[0], left.shape[2]
+    inputs, real = address(job.columns, j * steps * words), job.inputs.shape[0] - j * SIDE
+    shifts, totals = address(job.shifts, j * SIDE), address(job.totals, (c * panels + j) * SIDE)
+    factor, count = address(factors, j * SIDE), (last - first + SIDE - 1) // SIDE
+    block_product(
+        address(by_row, worker * groups * steps * words), inputs, steps, split, 0, address(tile, 2 * worker * _NUMBERS),
+        SIDE,
+    )  # fmt: skip
+    for g in range(count):
+        slot, other, top = 2 * worker + g % 2, 2 * worker + (g + 1) % 2, first + g * SIDE
+        leave_out_labels(job, begin, end, top, SIDE, slot)
+        logits, out, offsets = (
+            address(tile, slot * _NUMBERS),
+            address(tile, other * _NUMBERS),
+            address(job.offsets, top),
+        )
+        sums = address(job.row_sums, (worker * groups + g) * SIDE * 16)
         to_left = address(left, ((worker * groups + g) * together + j - p) * words)
-        to_right = address(right, (worker * groups + g) * words)
+        to_right = address(job.right, (worker * groups + g) * words)
+        if g + 1 == count:
+            if job.logistic:
+                logistic_block(split, logits, offsets, totals, factor, real, sums, to_left, to_right)
+            else:
+                probability_block(split, logits, offsets, shifts, factor, real, sums, to_left, to_right)
+            break
+        rows = address(by_row, (worker * groups + g + 1) * steps * words)
         if job.logistic:
-            logistic_block(
-                where, address(job.offsets, top), address(factors, j * SIDE), real, 1, split,
-                address(job.totals, (c * panels + j) * SIDE), row_sums, to_left, to_right,
-            )  # fmt: skip
+            product_beside_logistic(
+                rows, inputs, steps, split, out, logits, offsets, totals, factor, real, sums, to_left, to_right
+            )
         else:
-            probability_block(
-                where, address(job.offsets, top), address(job.shifts, j * SIDE), address(factors, j * SIDE), real,
-                split, row_sums, to_left, to_right,
-            )  # fmt: skip
+            product_beside_probabilities(
+                rows, inputs, steps, split, out, logits, offsets, shifts, factor, real, sums, to_left, to_right
+            )
 
 
 @kernel

@@ -31,7 +31,8 @@ class MatrixClassScratch(NamedTuple):
     by_column: Any
     """(workers, steps, groups, words), the same as left panels along classes, or (0, …)."""
     tile: Any
-    """(workers, 32 or a multiple, 32), logits, classes x examples, in the first-level cache."""
+    """(workers, 32 or a multiple, 32), logits, classes x examples, in the first-level cache; with gradients (2 workers,
+    32, 32), in turns."""
     left: Any
     """(workers, groups, panels at once, words), gradients of logits as left panels along examples, or (0, …)."""
     right: Any

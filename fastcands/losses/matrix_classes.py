@@ -73,7 +73,7 @@ class MatrixClasses(AllClasses):
                 rows=scratch("rows", (workers * SIDE, steps * SIDE + 16), np.float32),
                 by_row=scratch("matrix_by_row", (workers, groups, steps, words), np.uint16),
                 by_column=scratch("matrix_by_column", (kept, steps, groups, words), np.uint16),
-                tile=scratch("matrix_tile", (workers, height * SIDE, SIDE), np.float32),
+                tile=scratch("matrix_tile", (2 * workers if keep else workers, height * SIDE, SIDE), np.float32),
                 left=scratch("matrix_left", (kept, groups, together, words), np.uint16),
                 right=scratch("matrix_right", (kept, groups, words), np.uint16),
                 row_sums=scratch("matrix_row_sums", (kept, groups * SIDE, 16), np.float32),

@@ -29,21 +29,23 @@ than the first-level cache are asked for two steps ahead, line by line between t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, SIDE, TILE_BYTES
-from fastcands.simd.matrix_rows import ExponentialRows, LogisticRows, Rows
+from fastcands.simd.matrix_rows import ExponentialRows, LogisticRows
 from fastcands.simd.memory import emit_prefetch
 
 __all__ = [
+    "PairsOfRows",
     "block_product",
     "block_product_beside_exp",
     "block_product_beside_logistic",
     "configure_tiles",
+    "emit_beside",
     "release_tiles",
 ]
 
@@ -206,12 +208,19 @@ def block_product(
     return types.void(*[_INTP] * 7), codegen
 
 
-def _emit_beside(builder: Any, arguments: Any, kind: type[Rows]) -> None:
+class PairsOfRows(Protocol):
+    """What becomes of a block, two rows at a time."""
+
+    def emit_rows(self, pair: Any) -> None:
+        """Emit rows 2 `pair` and 2 `pair` + 1."""
+
+    def emit_end(self) -> None:
+        """Emit what follows all rows."""
+
+
+def emit_beside(builder: Any, left: Any, right: Any, steps: Any, split: Any, out: Any, rows: PairsOfRows) -> None:
     """Emit a product into one block, each step of it followed by some rows of another, which wait for none of it."""
-    left, right, steps, split, out, *of_rows = arguments
     tiles, stride = _Tiles(builder), ir.Constant(_INT64, 2 * LINE)
-    in_order = [*of_rows[:3], split, *of_rows[3:]]
-    rows = kind(builder, *in_order)
     pairs = ir.Constant(_INT64, SIDE // 2)
     done = cgutils.alloca_once_value(builder, ir.Constant(_INT64, 0))
 
@@ -252,7 +261,9 @@ def block_product_beside_exp(
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _emit_beside(builder, arguments, ExponentialRows)
+        *product, block, offsets, shifts, extra, totals, packed, ahead = arguments
+        rows = ExponentialRows(builder, block, offsets, shifts, product[3], extra, totals, packed, ahead)
+        emit_beside(builder, *product, rows)
         return context.get_dummy_value()
 
     return types.void(*[_INTP] * 12), codegen
@@ -276,7 +287,9 @@ def block_product_beside_logistic(
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _emit_beside(builder, arguments, LogisticRows)
+        *product, block, offsets, shifts, extra, totals, packed, ahead = arguments
+        rows = LogisticRows(builder, block, offsets, shifts, product[3], extra, totals, packed, ahead)
+        emit_beside(builder, *product, rows)
         return context.get_dummy_value()
 
     return types.void(*[_INTP] * 12), codegen

@@ -7,7 +7,15 @@ from fastcands.jit import kernel
 from fastcands.losses.workspace import scratch
 from fastcands.simd.bfloat16 import BLOCK_BYTES, SIDE
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.matrix_classes import add_exponentials, logistic_block, probability_block
+from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
+from fastcands.simd.matrix_classes import (
+    add_exponentials,
+    add_logistic_losses,
+    logistic_block,
+    probability_block,
+    product_beside_logistic,
+    product_beside_probabilities,
+)
 from fastcands.simd.vector import address
 from tests.matrix_tiles import no_tiles
 
@@ -24,22 +32,58 @@ def _add(block, rows, offsets, peaks, totals):
 
 
 @kernel
-def _probabilities(block, offsets, shifts, factors, real, split, sums, left, right):
+def _add_losses(block, rows, offsets, totals):
+    add_logistic_losses(address(block, 0), rows, address(offsets, 0), address(totals, 0))
+
+
+@kernel
+def _probabilities(split, block, offsets, shifts, factors, real, sums, left, right):
     mode = flush_denormals()
     probability_block(
-        address(block, 0), address(offsets, 0), address(shifts, 0), address(factors, 0), real, split, address(sums, 0),
+        split, address(block, 0), address(offsets, 0), address(shifts, 0), address(factors, 0), real, address(sums, 0),
         address(left, 0), address(right, 0),
     )  # fmt: skip
     restore_denormals(mode)
 
 
 @kernel
-def _logistic(block, offsets, factors, real, keep, split, totals, sums, left, right):
+def _logistic(split, block, offsets, totals, factors, real, sums, left, right):
     mode = flush_denormals()
     logistic_block(
-        address(block, 0), address(offsets, 0), address(factors, 0), real, keep, split, address(totals, 0),
-        address(sums, 0), address(left, 0), address(right, 0),
+        split, address(block, 0), address(offsets, 0), address(totals, 0), address(factors, 0), real, address(sums, 0),
+        address(left, 0), address(right, 0),
     )  # fmt: skip
+    restore_denormals(mode)
+
+
+@kernel
+def _product(columns, inputs, steps, split, out):
+    configure_tiles()
+    block_product(address(columns, 0), address(inputs, 0), steps, split, 0, address(out, 0), SIDE)
+    release_tiles()
+
+
+@kernel
+def _beside_probabilities(columns, inputs, steps, out, split, block, offsets, shifts, factors, real, sums, left, right):
+    mode = flush_denormals()
+    configure_tiles()
+    product_beside_probabilities(
+        address(columns, 0), address(inputs, 0), steps, split, address(out, 0), address(block, 0), address(offsets, 0),
+        address(shifts, 0), address(factors, 0), real, address(sums, 0), address(left, 0), address(right, 0),
+    )  # fmt: skip
+    release_tiles()
+    restore_denormals(mode)
+
+
+@kernel
+def _beside_logistic(columns, inputs, steps, out, split, block, offsets, totals, factors, real, sums, left, right):
+    mode = flush_denormals()
+    configure_tiles()
+    product_beside_logistic(
+        address(columns, 0), address(inputs, 0), steps, split, address(out, 0), address(block, 0), address(offsets, 0),
+        address(totals, 0), address(factors, 0), real, address(sums, 0), address(left, 0), address(right, 0),
+    )  # fmt: skip
+    release_tiles()
     restore_denormals(mode)
 
 
@@ -114,7 +158,7 @@ def test_probabilities_their_row_sums_and_both_packed_orders(real, split):
     left, right = _packed(split)
     sums = scratch("sums", (SIDE, 16), np.float32)
     sums[:] = 0.5
-    _probabilities(block, offsets, shifts, factors, real, split, sums, left, right)
+    _probabilities(split, block, offsets, shifts, factors, real, sums, left, right)
     truth = np.exp(block.astype(float) + offsets[:, None] - shifts) * factors
     truth[:, real:] = 0
     got = _unpacked(left, right, split)
@@ -124,10 +168,21 @@ def test_probabilities_their_row_sums_and_both_packed_orders(real, split):
     assert (got[9] == 0).all()
 
 
+@pytest.mark.parametrize("rows", [1, 32, 64])
+def test_logistic_losses(rows):
+    if no_tiles():
+        return
+    block, offsets = _block(3.0, rows), np.random.default_rng(2).normal(size=rows).astype(np.float32)
+    block[0, 5], offsets[rows // 2] = -np.inf, -np.inf
+    totals = np.full(SIDE, 0.5, np.float32)
+    _add_losses(block, rows, offsets, totals)
+    losses = np.logaddexp(0, block.astype(float) + offsets[:, None])
+    np.testing.assert_allclose(totals, 0.5 + losses.sum(axis=0), rtol=2e-6)
+
+
 @SPLIT
 @REAL
-@pytest.mark.parametrize("keep", [0, 1])
-def test_logistic_losses_and_gradients(keep, real, split):
+def test_logistic_losses_and_gradients(real, split):
     if no_tiles():
         return
     block = _block(3.0)
@@ -137,16 +192,10 @@ def test_logistic_losses_and_gradients(keep, real, split):
     left, right = _packed(split)
     sums, totals = scratch("sums", (SIDE, 16), np.float32), np.full(SIDE, 0.5, np.float32)
     sums[:] = 0.5
-    left[:] = right[:] = 7
-    _logistic(block, offsets, factors, real, keep, split, totals, sums, left, right)
+    _logistic(split, block, offsets, totals, factors, real, sums, left, right)
     z = block.astype(float) + offsets[:, None]
     losses = 0.5 + np.logaddexp(0, z[:, :real]).sum(axis=0)
     np.testing.assert_allclose(totals[:real], losses, rtol=2e-6)
-    if not keep:
-        assert (sums == 0.5).all()
-        assert (left == 7).all()
-        assert (right == 7).all()
-        return
     truth = factors / (1 + np.exp(-z))
     truth[:, real:] = 0
     got = _unpacked(left, right, split)
@@ -154,3 +203,31 @@ def test_logistic_losses_and_gradients(keep, real, split):
     size = np.abs(truth).sum(axis=1)
     assert (np.abs(sums.sum(axis=1, dtype=float) - 8 - truth.sum(axis=1)) <= 1e-5 * size + 1e-6).all()
     assert (got[9] == 0).all()
+
+
+@SPLIT
+@pytest.mark.parametrize("steps", [1, 5, 8, 11])
+@pytest.mark.parametrize(("alone", "beside"), [(_probabilities, _beside_probabilities), (_logistic, _beside_logistic)])
+def test_a_product_beside_a_block_changes_neither(alone, beside, steps, split):
+    if no_tiles():
+        return
+    rng = np.random.default_rng(steps)
+    panels = [scratch(name, (steps * (1 + split) * WORDS,), np.uint16) for name in ("columns", "inputs")]
+    for panel in panels:
+        panel[:] = rng.normal(size=panel.shape).astype(np.float32).view(np.uint32) >> 16
+    block, (offsets, extra, factors) = _block(3.0), _vectors(3)
+    results = []
+    for name in ("first", "second"):
+        left, right = (scratch(name + side, ((1 + split) * WORDS,), np.uint16) for side in ("left", "right"))
+        out, sums = (scratch(name + which, (SIDE, width), np.float32) for which, width in (("out", SIDE), ("sums", 16)))
+        sums[:] = 0.5
+        totals = extra.copy()
+        arguments = split, block, offsets, totals, factors, 30, sums, left, right
+        if name == "first":
+            _product(*panels, steps, split, out)
+            alone(*arguments)
+        else:
+            beside(*panels, steps, out, *arguments)
+        results.append((out, totals, sums, left, right))
+    for first, second in zip(*results, strict=True):
+        np.testing.assert_array_equal(first, second)
