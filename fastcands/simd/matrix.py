@@ -218,7 +218,7 @@ class PairsOfRows(Protocol):
         """Emit what follows all rows."""
 
 
-def emit_beside(builder: Any, left: Any, right: Any, steps: Any, split: Any, out: Any, rows: PairsOfRows) -> None:
+def emit_beside(builder: Any, rows: PairsOfRows, left: Any, right: Any, steps: Any, split: Any, out: Any) -> None:
     """Emit a product into one block, each step of it followed by some rows of another, which wait for none of it."""
     tiles, stride = _Tiles(builder), ir.Constant(_INT64, 2 * LINE)
     pairs = ir.Constant(_INT64, SIDE // 2)
@@ -263,7 +263,7 @@ def block_product_beside_exp(
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         *product, block, offsets, shifts, extra, totals, packed, ahead = arguments
         rows = ExponentialRows(builder, block, offsets, shifts, product[3], extra, totals, packed, ahead)
-        emit_beside(builder, *product, rows)
+        emit_beside(builder, rows, *product)
         return context.get_dummy_value()
 
     return types.void(*[_INTP] * 12), codegen
@@ -289,7 +289,7 @@ def block_product_beside_logistic(
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         *product, block, offsets, shifts, extra, totals, packed, ahead = arguments
         rows = LogisticRows(builder, block, offsets, shifts, product[3], extra, totals, packed, ahead)
-        emit_beside(builder, *product, rows)
+        emit_beside(builder, rows, *product)
         return context.get_dummy_value()
 
     return types.void(*[_INTP] * 12), codegen
