@@ -20,7 +20,6 @@ from fastcands.kernels.gather import gather_rows_of
 from fastcands.kernels.matrix_scratch import TWINS
 from fastcands.kernels.shapes import LOWEST
 from fastcands.simd.bfloat16 import SIDE, pack_left, pack_left_transposed
-from fastcands.simd.columns import update_softmax_columns
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.matrix import (
     block_product,
@@ -29,7 +28,7 @@ from fastcands.simd.matrix import (
     configure_tiles,
     release_tiles,
 )
-from fastcands.simd.matrix_columns import shift_block
+from fastcands.simd.matrix_classes import add_exponentials
 from fastcands.simd.matrix_rows import exp_block, logistic_block
 from fastcands.simd.memory import prefetch
 from fastcands.simd.vector import address, fetch_add
@@ -37,7 +36,7 @@ from fastcands.simd.vector import address, fetch_add
 __all__ = ["form_blocks", "form_exceeding_blocks", "read_references"]
 
 _READ_AHEAD = 8
-_ROOM = 28.0
+_ROOM = 40.0
 """How far a logit may be above its reference: sums of exponentials, and their inverse times any sensible
 weight of an example, stay far from the ends of float32."""
 
@@ -184,14 +183,13 @@ def _reduce_and_pack(job: Any, b: int, j: int, worker: int, shifts: int, peaks: 
 
 
 @kernel
-def _reduce(job: Any, b: int, j: int, worker: int, shifts: int, peaks: int, hits: bool) -> None:
+def _reduce(job: Any, b: int, j: int, worker: int, peaks: int, hits: bool) -> None:
     """Form the logits of block b and panel j, and reduce them to the maxima and sums of a softmax's value.
 
     IN
         job : CandidateJob with a MatrixScratch
         b, j : block and panel
         worker : whose scratch is used
-        shifts : address of what is subtracted from logits
         hits : whether there may be hits
     IN, OUT
         peaks : address of the maxima
@@ -207,9 +205,8 @@ def _reduce(job: Any, b: int, j: int, worker: int, shifts: int, peaks: int, hits
             address(job.candidate_rows, (worker * groups + g) * steps * words),
             address(job.input_columns, j * steps * words), steps, job.split, 0, where, SIDE,
         )  # fmt: skip
-        shift_block(where, address(job.offsets, start), shifts)
         _mask(job, j, start, min(last, start + SIDE), slot, hits)
-        update_softmax_columns(tile, where, SIDE, peaks, totals)
+        add_exponentials(where, SIDE, address(job.offsets, start), peaks, totals)
 
 
 @kernel
@@ -227,7 +224,7 @@ def _form_panel(job: Any, b: int, j: int, worker: int, shifts: int, again: bool)
     if job.logistic or job.keep:
         _reduce_and_pack(job, b, j, worker, shifts, peaks, hits)
     else:
-        _reduce(job, b, j, worker, shifts, peaks, hits)
+        _reduce(job, b, j, worker, peaks, hits)
     for lane in range(SIDE):
         if job.keep and not again and job.peaks[b, j, lane] > _ROOM:
             job.exceeded[0] = 1

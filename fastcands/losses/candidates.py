@@ -17,7 +17,7 @@ from fastcands.kernels.matrix_step import STAGES, matrix_step
 from fastcands.kernels.shapes import TILE_ROWS, panel_lanes, panels_for, whole_tiles
 from fastcands.losses.batch import Batch
 from fastcands.losses.matrix_candidates import place_matrices
-from fastcands.losses.workspace import carve
+from fastcands.losses.workspace import aligned, carve
 from fastcands.stages import Placed
 from fastcands.threads import threads_for
 from fastcands.values import Gradients, SampledValues
@@ -26,6 +26,9 @@ __all__ = ["CandidateStep", "Spread"]
 
 _NONE_ABSENT = np.zeros((0, 0), bool)
 _DIGITS = 2048
+_LARGE = 1 << 16
+"""Numbers of a gradient from which on it pays to align it to a cache line: vectors that cross lines take a third longer
+to store."""
 
 
 class Spread(NamedTuple):
@@ -159,6 +162,7 @@ class CandidateStep:
         self.scratch.log_normalizer[:] = log_normalizer
         most = candidates + examples * num_true if keep else 0
         self._placed = placed
+        new = aligned if (most + 1) * width >= _LARGE else np.empty
         self.job = CandidateJob._make((
             batch.weights.place, batch.bias_place, batch.inputs, batch.labels,
             _NONE_ABSENT if batch.present is None else batch.present,
@@ -166,7 +170,7 @@ class CandidateStep:
             np.ones(examples, dtype) if upstream is None else upstream, batch.temperature,
             logistic, subtract_log_q, remove_hits, merge, keep, placed.address,
             np.empty(examples, dtype), np.empty((examples if keep else 0, width), dtype),
-            np.empty(candidates + examples * num_true, np.int64), np.empty((most + 1, width), dtype),
+            np.empty(candidates + examples * num_true, np.int64), new((most + 1, width), dtype),
             np.empty(most + 1, dtype),
         ))  # fmt: skip
 

@@ -11,14 +11,13 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, SIDE, emit_left, emit_low, emit_right, emit_rounded
+from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, emit_left, emit_low, emit_right, emit_rounded
 from fastcands.simd.vector import Lanes
 
 __all__ = [
     "add_weighted_rows",
     "emit_pair",
     "scatter_block",
-    "shift_block",
 ]
 
 _INTP = types.intp
@@ -45,31 +44,6 @@ def emit_pair(lanes: Lanes, rows: list[list[Any]], index: Any, split: Any, left:
 
 def _offset(lanes: Lanes, index: Any, size: int) -> Any:
     return lanes.builder.mul(index, ir.Constant(_INT64, size))
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def shift_block(typingctx: Any, block: Any, offsets: Any, shifts: Any) -> Any:
-    """``block += offsets[:, None] - shifts``.
-
-    IN
-        offsets, shifts : addresses of 32 float32
-    IN, OUT
-        block : address of 32 x 32 float32, contiguous
-    """
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        block, offsets, shifts = arguments
-        lanes = Lanes(builder, types.float32)
-        shift = [lanes.load(lanes.at(shifts, offset)) for offset in (0, LINE)]
-        with cgutils.for_range(builder, ir.Constant(_INT64, SIDE)) as loop:
-            row = lanes.at(block, _offset(lanes, loop.index, _ROW))
-            value = lanes.splat(lanes.load_scalar(lanes.at(offsets, lanes.bytes_of(loop.index))))
-            for j, offset in enumerate((0, LINE)):
-                at = lanes.at(row, offset)
-                lanes.store(builder.fadd(lanes.load(at), builder.fsub(value, shift[j])), at)
-        return context.get_dummy_value()
-
-    return types.void(_INTP, _INTP, _INTP), codegen
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -27,6 +27,7 @@ SHAPES = [  # classes, width, batch, candidates, true classes
     (40, 1, 97, 64, 2),
     (500, 257, 3, 8, 1),
     (3000, 40, 1100, 2300, 1),
+    (600, 300, 290, 150, 1),
 ]
 BUDGETS = {"medium": {"loss": 1.5e-3, "gradient": 1e-2}, "high": {"loss": 5e-6, "gradient": 2e-5}}
 TIERS = pytest.mark.parametrize("tier", BUDGETS)
@@ -132,6 +133,11 @@ def test_far_apart_logits_do_not_overflow(tier):
     assert (above < 20).any()
     rounding = 4 * 1.2e-7 * np.abs(problem.inputs @ problem.weights.T).max()
     got = _value_and_grad("softmax", tier, problem)
+    for threads in (1, 2, 3):
+        with fc.num_threads(threads):
+            again = _value_and_grad("softmax", tier, problem)
+        for name, value in got.items():
+            np.testing.assert_array_equal(again[name], value)
     np.testing.assert_allclose(got["loss"], truth["loss"], rtol=0, atol=rounding)
     _check(tier, got, truth)
     np.testing.assert_allclose(_value("softmax", tier, problem), truth["loss"], rtol=0, atol=rounding)
@@ -210,6 +216,32 @@ def test_a_bad_candidate_spoils_its_own_gradient_row_only(tier):
     for name in ("d_weights", "d_biases"):
         np.testing.assert_array_equal(np.delete(got[name], bad, axis=0), np.delete(clean[name], bad, axis=0))
         assert np.isnan(got[name][bad]).all()
+
+
+@TIERS
+def test_a_row_whose_candidates_are_all_hits_has_no_loss(tier):
+    weights, inputs = np.ones((3, 2), np.float32), np.ones((2, 2), np.float32)
+    values = fc.SampledValues(np.array([1, 1]), np.full((2, 1), 0.5, np.float32), np.full(2, 0.5, np.float32))
+    with fc.matmul_precision(tier):
+        loss, gradients = fc.nn.sampled_softmax_loss_and_grad(weights, None, [[1], [2]], inputs, 2, 3, 1, values)
+    assert loss[0] == 0
+    assert loss[1] == pytest.approx(np.log(3), rel=1e-6)
+    assert (gradients.inputs[0] == 0).all()
+
+
+@TIERS
+def test_a_label_can_be_far_above_and_far_below_what_float32_holds(tier):
+    """Losses of 0 and of 300: sums of exponentials that underflow, and such that need another reference."""
+    weights, inputs = np.zeros((40, 3), np.float32), np.ones((33, 3), np.float32)
+    labels = np.arange(33)[:, None]
+    values = fc.SampledValues(np.arange(33, 40), np.ones((33, 1), np.float32), np.ones(7, np.float32))
+    for height, want in ((-300.0, 300 + np.log(7)), (0.0, np.log(8)), (300.0, 0.0)):
+        biases = np.where(np.arange(40) < 33, height, 0).astype(np.float32)
+        with fc.matmul_precision(tier):
+            loss, gradients = fc.nn.sampled_softmax_loss_and_grad(weights, biases, labels, inputs, 7, 40, 1, values)
+        np.testing.assert_allclose(loss, want, rtol=1e-6)
+        share = 0 if height > 0 else 1 / 7 if height < 0 else 1 / 8
+        np.testing.assert_allclose(gradients.biases.to_dense()[33:], 33 * share, rtol=BUDGETS[tier]["gradient"])
 
 
 OPTIONS = [

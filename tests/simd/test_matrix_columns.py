@@ -7,18 +7,13 @@ from fastcands.jit import kernel
 from fastcands.losses.workspace import scratch
 from fastcands.simd.bfloat16 import BLOCK_BYTES, SIDE, pack_left
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.matrix_columns import add_weighted_rows, scatter_block, shift_block
+from fastcands.simd.matrix_columns import add_weighted_rows, scatter_block
 from fastcands.simd.matrix_rows import exp_block, logistic_block
 from fastcands.simd.vector import address
 from tests.matrix_tiles import no_tiles, parts
 
 WORDS = BLOCK_BYTES // 2
 SPLIT = pytest.mark.parametrize("split", [0, 1])
-
-
-@kernel
-def _shift(block, offsets, shifts):
-    shift_block(address(block, 0), address(offsets, 0), address(shifts, 0))
 
 
 @kernel
@@ -59,18 +54,6 @@ def test_scatter_writes_the_named_rows_and_columns_only(rows):
         want[numbers, 3 : 3 + here] = block[:rows, :here]
         _scatter(block, rows, numbers, out, 3, columns)
         np.testing.assert_array_equal(out, want)
-
-
-def test_shift():
-    if no_tiles():
-        return
-    rng = np.random.default_rng(0)
-    offsets, shifts = rng.normal(size=(2, SIDE)).astype(np.float32)
-    offsets[7] = -np.inf
-    block = scratch("block", (SIDE, SIDE), np.float32)
-    block[:] = before = rng.normal(size=(SIDE, SIDE)).astype(np.float32)
-    _shift(block, offsets, shifts)
-    np.testing.assert_array_equal(block, before + (offsets[:, None] - shifts))
 
 
 def _run(block, split, offsets=None, shifts=None):
