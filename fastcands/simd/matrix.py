@@ -28,7 +28,7 @@ than the first-level cache are asked for two steps ahead, line by line between t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from llvmlite import ir
@@ -218,12 +218,8 @@ class PairsOfRows(Protocol):
         """Emit what follows all rows."""
 
 
-def emit_beside(builder: Any, product: Sequence[Any], rows: PairsOfRows) -> None:
-    """Emit a product into one block, each step of it followed by some rows of another, which wait for none of it.
-
-    `product` is left, right, steps, split and out, as in `block_product`; out is contiguous.
-    """
-    left, right, steps, split, out = product
+def emit_beside(builder: Any, rows: PairsOfRows, left: Any, right: Any, steps: Any, split: Any, out: Any) -> None:
+    """Emit a product into one block, each step of it followed by some rows of another, which wait for none of it."""
     tiles, stride = _Tiles(builder), ir.Constant(_INT64, 2 * LINE)
     pairs = ir.Constant(_INT64, SIDE // 2)
     done = cgutils.alloca_once_value(builder, ir.Constant(_INT64, 0))
@@ -267,7 +263,7 @@ def block_product_beside_exp(
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         *product, block, offsets, shifts, extra, totals, packed, ahead = arguments
         rows = ExponentialRows(builder, block, offsets, shifts, product[3], extra, totals, packed, ahead)
-        emit_beside(builder, product, rows)
+        emit_beside(builder, rows, *product)
         return context.get_dummy_value()
 
     return types.void(*[_INTP] * 12), codegen
@@ -293,7 +289,7 @@ def block_product_beside_logistic(
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         *product, block, offsets, shifts, extra, totals, packed, ahead = arguments
         rows = LogisticRows(builder, block, offsets, shifts, product[3], extra, totals, packed, ahead)
-        emit_beside(builder, product, rows)
+        emit_beside(builder, rows, *product)
         return context.get_dummy_value()
 
     return types.void(*[_INTP] * 12), codegen

@@ -261,7 +261,7 @@ def product_beside_probabilities(
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit_beside(builder, arguments[:5], _ProbabilityRows(builder, arguments[3], *arguments[5:]))
+        emit_beside(builder, _ProbabilityRows(builder, arguments[3], *arguments[5:]), *arguments[:5])
         return context.get_dummy_value()
 
     return types.void(*[_INTP] * 13), codegen
@@ -285,7 +285,7 @@ def product_beside_logistic(
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit_beside(builder, arguments[:5], _LogisticRows(builder, arguments[3], *arguments[5:]))
+        emit_beside(builder, _LogisticRows(builder, arguments[3], *arguments[5:]), *arguments[:5])
         return context.get_dummy_value()
 
     return types.void(*[_INTP] * 13), codegen
