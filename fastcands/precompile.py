@@ -130,10 +130,14 @@ def _loss_steps(dtype: str) -> Iterator[Step]:
 
 def _all_losses(sampler: Any, tier: str, problem: tuple[Any, ...]) -> None:
     losses: list[Any] = [SampledSoftmaxLoss(sampler, _CANDIDATES), NCELoss(sampler, _CANDIDATES, unique=False)]
-    for loss in (*losses, SoftmaxLoss(), LogisticLoss()):
+    # exact losses take tiles from sixteen examples and 2**26 multiplications on
+    classes = 1 << 18
+    weights, biases = np.zeros((classes, 16), np.float32), np.zeros(classes, np.float32)
+    large = weights, biases, np.arange(16), np.zeros((16, 16), np.float32)
+    for loss, arguments in (*((each, problem) for each in losses), (SoftmaxLoss(), large), (LogisticLoss(), large)):
         chosen = dataclasses.replace(loss, precision=tier)
-        chosen.value(*problem)
-        chosen.value_and_grad(*problem)
+        chosen.value(*arguments)
+        chosen.value_and_grad(*arguments)
 
 
 def _table_steps(dtype: str) -> Iterator[Step]:

@@ -1,9 +1,10 @@
-"""Settings for all tests: Hypothesis, and threads for small problems too."""
+"""Settings for all tests: Hypothesis; threads and matrix tiles for small problems too."""
 
 import pytest
 from hypothesis import settings
 
 from fastcands import threads
+from fastcands.losses import matrix_classes
 
 # no deadline: the first example of a kernel includes its compilation; the same examples in every run
 settings.register_profile("fastcands", deadline=None, derandomize=True)
@@ -11,8 +12,10 @@ settings.load_profile("fastcands")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def threads_for_small_calls():
-    """Give small calls the threads that large ones get: a test's problems are small, and have to meet them."""
+def small_calls_are_as_large_ones():
+    """Give small calls the threads and tiles of large ones: a test's problems are small, and have to meet them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "_WORTH_STARTING", 0)
+        patch.setattr(matrix_classes, "_FEWEST_EXAMPLES", 0)
+        patch.setattr(matrix_classes, "_WORTH_ROUNDING", 0)
         yield

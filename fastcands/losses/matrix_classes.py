@@ -20,6 +20,8 @@ from fastcands.values import Gradients
 
 __all__ = ["MatrixClasses", "exact_classes"]
 
+_FEWEST_EXAMPLES, _WORTH_ROUNDING = 16, 1 << 26
+"""Examples, and multiplications a product, below which rounding the table takes longer than tiles save."""
 _MOST_CHUNKS = 64
 _INPUT_SUMS_BYTES = 8 << 20
 _NONE, _NO_ROWS = np.zeros(0, np.float32), np.zeros((0, 0), np.float32)
@@ -185,5 +187,6 @@ class MatrixClasses(AllClasses):
 
 
 def exact_classes(batch: Batch, *, keep: bool) -> AllClasses:
-    """Return what makes the passes over the table, in the tier of the batch; see `AllClasses`."""
-    return (AllClasses if batch.precision == "highest" else MatrixClasses)(batch, keep=keep)
+    """Return what makes the passes over the table, in the tier of the batch where that pays; see `AllClasses`."""
+    small = len(batch.inputs) < _FEWEST_EXAMPLES or batch.inputs.size * batch.weights.total < _WORTH_ROUNDING
+    return (AllClasses if small or batch.precision == "highest" else MatrixClasses)(batch, keep=keep)
