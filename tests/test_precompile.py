@@ -17,6 +17,8 @@ from fastcands.simd import matrix_target
 PACKAGE = Path(fc.__file__).parent
 # what only the models of the command use; the command compiles them itself
 OF_MODELS = {"embedding_bag", "point_lines"}
+# what only processors with AMX run, and so only they compile
+OF_AMX = {"matrix_class_blocks"}
 
 
 def _called_from_python():
@@ -26,7 +28,8 @@ def _called_from_python():
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fastcands.kernels."):
-                if node.module.rpartition(".")[2] in OF_MODELS:
+                module = node.module.rpartition(".")[2]
+                if module in OF_MODELS or (module in OF_AMX and matrix_target.unusable() is not None):
                     continue
                 for alias in node.names:
                     found = getattr(importlib.import_module(node.module), alias.name)
