@@ -6,6 +6,7 @@ subtracted from the logits of an example are added here, where they cost no memo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from llvmlite import ir
@@ -78,7 +79,7 @@ def add_exponentials(typingctx: Any, block: Any, rows: Any, offsets: Any, peaks:
     return types.void(*[_INTP] * 5), codegen
 
 
-class _GradientRows:
+class _GradientRows(ABC):
     """Emits gradients of a block of logits, two rows at a time: their row sums, and both packed blocks.
 
     Parameters
@@ -106,9 +107,9 @@ class _GradientRows:
         """Return 32 numbers of memory."""
         return [self.lanes.load(self.lanes.at(where, half)) for half in _HALVES]
 
+    @abstractmethod
     def emit_half(self, logit: Any, j: int) -> Any:
         """Emit what 16 logits become before it is multiplied by the factors."""
-        raise NotImplementedError
 
     def emit_rows(self, pair: Any) -> None:
         """Emit rows 2 `pair` and 2 `pair` + 1."""
@@ -134,7 +135,7 @@ class _GradientRows:
             self.emit_rows(loop.index)
         self.emit_end()
 
-    def emit_end(self) -> None:
+    def emit_end(self) -> None:  # noqa: B027, most need nothing
         """Emit what follows all rows."""
 
 

@@ -5,6 +5,7 @@ Two rows at a time, so that a product of matrix tiles can run beside them (`matr
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from llvmlite import ir
@@ -25,7 +26,7 @@ _ROW = 2 * LINE
 """Bytes of a row of a block of float32: two vectors."""
 
 
-class Rows:
+class Rows(ABC):
     """Emits what becomes of a block, two rows at a time.
 
     Parameters
@@ -56,9 +57,9 @@ class Rows:
         """Return slots that hold 32 numbers of memory."""
         return [self.lanes.variable(self.lanes.load(self.lanes.at(where, half))) for half in _HALVES]
 
+    @abstractmethod
     def emit_half(self, logit: Any, half: int, number: Any) -> Any:
         """Emit what 16 logits of a row become, and what else is made of them."""
-        raise NotImplementedError
 
     def emit_rows(self, pair: Any) -> None:
         """Emit rows 2 `pair` and 2 `pair` + 1."""
