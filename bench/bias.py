@@ -19,7 +19,7 @@ import fastcands as fc
 from fastcands.data import prepare_corpus, standard_library
 from fastcands.models import NGramModel
 
-VOCAB, CONTEXT, DIM, BATCH, STEPS, ROWS, DRAWS = 2000, 3, 32, 256, 1500, 64, 300
+VOCAB, CONTEXT, DIM, BATCH, STEPS, MR, DRAWS = 2000, 3, 32, 256, 1500, 64, 300
 SIZES = [8, 16, 32, 64, 128, 256, 512, 1000]
 COLOURS = ["tab:blue", "tab:orange", "tab:green", "tab:red"]
 STYLES = {"tensorflow": "-", "unbiased": "--"}
@@ -53,7 +53,7 @@ def trained() -> Problem:
     rng = np.random.default_rng(0)
     for at in rng.integers(0, len(text.train), (STEPS, BATCH)):
         model.train_step(fc.SoftmaxLoss(), text.train.contexts(at, CONTEXT), text.train.ids[at])
-    at = rng.integers(0, len(text.test), ROWS)
+    at = rng.integers(0, len(text.test), MR)
     contexts, labels = text.test.contexts(at, CONTEXT), text.test.ids[at]
     print(f"{len(text.train):,} words; exact loss {model.log_loss(contexts, labels):.3f} nats on the held-out rows")
     return Problem(model.table, labels, model.forward(contexts).features, counts)
@@ -72,7 +72,7 @@ def samplers(counts: np.ndarray) -> dict[str, Any]:
 def estimate(problem: Problem, sampler: Any, size: int, expected_count: str) -> Estimate:
     """Compare draws with the exact loss. The gradient's bias is cleared of the noise that finitely many draws leave."""
     table, labels, inputs = problem.table, problem.labels, problem.inputs
-    upstream = np.full(ROWS, 1 / ROWS, np.float32)
+    upstream = np.full(MR, 1 / MR, np.float32)
     exact, exact_gradients = fc.SoftmaxLoss().value_and_grad(table.weights, table.biases, labels, inputs, upstream)
     loss = fc.SampledSoftmaxLoss(sampler, size)
     losses, gradients = np.empty(DRAWS), np.empty((DRAWS, inputs.size))
@@ -121,7 +121,7 @@ def main() -> None:
             axis.set(yscale="log")
     for axis in axes[1]:
         axis.set(xlabel="candidates S")
-    figure.suptitle(f"Sampled softmax beside exact softmax: {VOCAB:,} classes, {ROWS} held-out rows, {DRAWS} draws")
+    figure.suptitle(f"Sampled softmax beside exact softmax: {VOCAB:,} classes, {MR} held-out rows, {DRAWS} draws")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     figure.savefig(TARGET, dpi=110)
 

@@ -23,7 +23,7 @@ from numba.core.dispatcher import Dispatcher
 
 import fastcands
 from fastcands import threads
-from fastcands.stages import Placed, StagedKernel
+from fastcands.stages import StagedKernel, Workspace
 
 __all__ = ["Kernel", "kernels_called_from_python", "timed_kernels", "watch"]
 
@@ -87,7 +87,7 @@ def watch(hook: Hook) -> Iterator[None]:
         return hook(Kernel(_name(kernel.py_func), lambda *given: real_launch(kernel, given)), args)
 
     def stages(
-        self: StagedKernel, job: Any, scratch: Placed, num_threads: int, first: int = 0, last: int | None = None
+        self: StagedKernel, job: Any, scratch: Workspace, num_threads: int, first: int = 0, last: int | None = None
     ) -> None:
         for at in range(len(self._stages))[first:last]:
             kernel = Kernel(_name(self._stages[at]), lambda *given, at=at: real_stages(self, *given, at, at + 1))

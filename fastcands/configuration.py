@@ -13,7 +13,7 @@ import numpy as np
 from fastcands.jit import cache_directories
 from fastcands.precision import get_matmul_precision, resolve
 from fastcands.simd.matrix_target import unusable
-from fastcands.simd.target import ROWS, VECTOR_BYTES
+from fastcands.simd.target import MR, VECTOR_BYTES
 from fastcands.threads import get_num_threads, threading_layer
 from fastcands.version import __version__
 
@@ -31,7 +31,7 @@ def _processor() -> dict[str, Any]:
         "compiled for": llvm.get_host_cpu_name() if forced in (None, "host") else forced,
         "features": [name for name in _FEATURES if name in present],
         "vector bytes": VECTOR_BYTES,
-        "register tile": f"{ROWS} rows x 2 vectors",
+        "register tile": f"{MR} rows x 2 vectors",
     }
 
 

@@ -31,7 +31,8 @@ _PACKAGE = Path(__file__).parent
 @functools.cache
 def _sources() -> list[Path]:
     """List the files of the package that kernels are built from."""
-    return sorted([Path(__file__), _PACKAGE / "stages.py", *_PACKAGE.glob("simd/*.py"), *_PACKAGE.glob("kernels/*.py")])
+    folders = (path for folder in ("simd", "kernels") for path in (_PACKAGE / folder).rglob("*.py"))
+    return sorted([Path(__file__), _PACKAGE / "stages.py", *folders])
 
 
 @functools.cache
@@ -39,7 +40,7 @@ def _source_stamp() -> str:
     """Digest of every source a kernel can be built from."""
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
     for path in _sources():
-        digest.update(path.name.encode())
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastcands.validation import as_class_ids, as_size
+from fastcands.validation.arguments import as_class_ids, as_size
 
 __all__ = ["precision_at_k", "propensities", "propensity_scored_precision_at_k"]
 

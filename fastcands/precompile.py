@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from fastcands import optimizers
-from fastcands.hits import find_accidental_hits
 from fastcands.losses import (
     LogisticLoss,
     NCELoss,
@@ -28,6 +27,7 @@ from fastcands.samplers import (
     LogUniformSampler,
     UniformSampler,
 )
+from fastcands.samplers.hits import find_accidental_hits
 from fastcands.table import ClassTable
 from fastcands.values import RowGradient, SampledValues
 

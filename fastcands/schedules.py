@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fastcands.validation import as_finite, as_size
+from fastcands.validation.arguments import as_finite, as_size
 
 __all__ = ["Schedule", "cosine", "inverse_sqrt", "linear"]
 

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from fastcands.jit import callback, parallel_kernel, prange
 
-__all__ = ["Placed", "StagedKernel"]
+__all__ = ["StagedKernel", "Workspace"]
 
 
 class _JobPointer(types.CPointer):  # type: ignore[misc, name-defined]
@@ -87,7 +87,7 @@ def _words(value: Any) -> list[int]:
     return [word for part in value for word in _words(part)] if isinstance(value, tuple) else [int(value)]
 
 
-class Placed:
+class Workspace:
     """A named tuple of arrays, laid down in memory for the stages of many calls.
 
     Parameters
@@ -187,7 +187,7 @@ class StagedKernel:
         self._callbacks: dict[tuple[bytes, bytes], list[Any]] = {}
         self._addresses: dict[tuple[bytes, bytes, int, int], NDArray[np.int64]] = {}
 
-    def __call__(self, job: Any, scratch: Placed, num_threads: int, first: int = 0, last: int | None = None) -> None:
+    def __call__(self, job: Any, scratch: Workspace, num_threads: int, first: int = 0, last: int | None = None) -> None:
         """Run the stages from `first` up to, not including, `last` (all that follow when it is None).
 
         Parameters
@@ -195,7 +195,7 @@ class StagedKernel:
         job : named tuple
             Of arrays, numbers and tuples of them; each element that is a number is an int, float or bool. Its field
             ``scratch`` is the address of `scratch`.
-        scratch : Placed
+        scratch : Workspace
             Has no field of the same name as the job.
         num_threads : int
             Workers of each stage.

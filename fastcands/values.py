@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.row_gradient import merge_rows
+from fastcands.kernels.table.merge_rows import merge_rows
 from fastcands.threads import get_num_threads
-from fastcands.validation import as_class_ids, as_size
+from fastcands.validation.arguments import as_class_ids, as_size
 
 __all__ = ["AccidentalHits", "Gradients", "RowGradient", "SampledValues"]
 

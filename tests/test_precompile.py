@@ -18,7 +18,7 @@ PACKAGE = Path(fc.__file__).parent
 # what only the models of the command use; the command compiles them itself
 OF_MODELS = {"embedding_bag", "point_lines"}
 # what only processors with AMX run, and so only they compile
-OF_AMX = {"matrix_class_blocks"}
+OF_AMX = {"class_blocks"}
 
 
 def _called_from_python():

@@ -9,7 +9,7 @@ import pytest
 from numba.core.caching import NullCache
 
 from fastcands import stages
-from fastcands.stages import Placed, StagedKernel
+from fastcands.stages import StagedKernel, Workspace
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ chain = StagedKernel(square, add)
 
 
 def _case(values, negate=False):
-    scratch = Placed(Scratch(np.zeros(len(values), values.dtype), (3, 5)))
+    scratch = Workspace(Scratch(np.zeros(len(values), values.dtype), (3, 5)))
     return Job(Inner(2.0, values), np.zeros(1), negate, 2, scratch.address), scratch
 
 
@@ -102,7 +102,7 @@ def test_another_type_of_job_gets_code_of_its_own(change):
 
 @pytest.mark.parametrize("room", [np.zeros(6, np.float32), np.zeros(6, np.int64), np.zeros(12)[::2]])
 def test_another_type_of_scratch_gets_code_of_its_own(room):
-    scratch = Placed(Scratch(room, (2, 1)))
+    scratch = Workspace(Scratch(room, (2, 1)))
     job = Job(Inner(1.0, np.arange(6.0)), np.zeros(1), False, 2, scratch.address)
     chain(job, scratch, 2)
     assert room.tolist() == [0, 1, 4, 9, 16, 25]

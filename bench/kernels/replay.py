@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.observe import Kernel
-from fastcands.stages import Placed
+from fastcands.stages import Workspace
 
 __all__ = ["LARGEST_COPY", "Replay", "argument_bytes"]
 
@@ -25,7 +25,7 @@ _CACHE_LINE = 64
 
 def _arrays(value: Any) -> list[NDArray[Any]]:
     """Return all arrays in nested tuples, and in what a job leaves in place."""
-    if isinstance(value, Placed):
+    if isinstance(value, Workspace):
         return _arrays(value.fields)
     if isinstance(value, tuple):
         return [array for part in value for array in _arrays(part)]
@@ -68,8 +68,8 @@ class _Copies:
 
     def of(self, value: Any) -> Any:
         """Return nested tuples with their arrays replaced."""
-        if isinstance(value, Placed):
-            return Placed(self.of(value.fields))
+        if isinstance(value, Workspace):
+            return Workspace(self.of(value.fields))
         if isinstance(value, tuple):
             parts = [self.of(part) for part in value]
             return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
@@ -91,7 +91,7 @@ class _Copies:
 
 def _at_its_place(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return arguments with the address of the scratch in the job, if they are those of a stage."""
-    placed = [each for each in args if isinstance(each, Placed)]
+    placed = [each for each in args if isinstance(each, Workspace)]
     return (args[0]._replace(scratch=placed[0].address), *args[1:]) if placed else args
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.validation import as_class_ids, as_size
+from fastcands.validation.arguments import as_class_ids, as_size
 
 __all__ = ["EncodedText"]
 

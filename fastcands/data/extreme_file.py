@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.data.extreme import ExtremeData
-from fastcands.kernels import point_lines
+from fastcands.kernels.text import point_lines
 
 __all__ = ["parse_points", "read_extreme"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.validation import as_class_ids, as_size
+from fastcands.validation.arguments import as_class_ids, as_size
 
 __all__ = ["BOUNDARY", "UNKNOWN", "Vocabulary"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.distributions.interface import FixedDistribution
-from fastcands.kernels.alias_table import draw_by_alias, pair_cells, start_cells
-from fastcands.kernels.weights import sum_in_order, weight_counts
+from fastcands.kernels.sampling.alias_table import draw_by_alias, pair_cells, start_cells
+from fastcands.kernels.sampling.unigram_weights import sum_in_order, weight_counts
 from fastcands.threads import get_num_threads
 
 __all__ = ["FixedUnigram"]

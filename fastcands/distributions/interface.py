@@ -36,7 +36,7 @@ class Distribution(ABC):
         Parameters
         ----------
         stream : uint64 array, shape (4,)
-            As for `kernels.philox.fill_pairs`.
+            As for `kernels.sampling.philox.fill_pairs`.
         word : int
             Index in the stream of the first word to use.
         pairs : uint64 array, shape (at least 2 * n + 8,)

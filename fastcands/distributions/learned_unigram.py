@@ -9,10 +9,16 @@ from numpy.typing import NDArray
 
 from fastcands.distributions.interface import Distribution
 from fastcands.distributions.uniform import Uniform
-from fastcands.kernels.count_tree import add_to_counts, draw_by_counts, find_by_weight, read_counts, tree_counts
-from fastcands.kernels.decay import decay_counts
+from fastcands.kernels.sampling.count_tree import (
+    add_to_counts,
+    draw_by_counts,
+    find_by_weight,
+    read_counts,
+    tree_counts,
+)
+from fastcands.kernels.sampling.decay import decay_counts
 from fastcands.threads import get_num_threads
-from fastcands.validation_sampling import as_counts
+from fastcands.validation.sampling import as_counts
 
 __all__ = ["LearnedUnigram"]
 
@@ -132,7 +138,7 @@ class LearnedUnigram(Distribution):
         factor : float
             From 0 to 1.
         stream : uint64 array, shape (4,)
-            As for `kernels.philox.fill_pairs`.
+            As for `kernels.sampling.philox.fill_pairs`.
         block : int
             The first of num_classes / 2 blocks to use.
         """

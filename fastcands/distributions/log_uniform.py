@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.distributions.interface import PARALLEL_FROM, FixedDistribution
-from fastcands.kernels.log_uniform_draws import (
+from fastcands.kernels.sampling.log_uniform import (
     draw_log_uniform,
     draw_log_uniform_parallel,
     log_uniform_counts,

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.distributions.interface import PARALLEL_FROM, FixedDistribution
-from fastcands.kernels.expected_counts import expected_counts
-from fastcands.kernels.uniform_draws import draw_uniform, draw_uniform_parallel
+from fastcands.kernels.sampling.expected_counts import expected_counts
+from fastcands.kernels.sampling.uniform import draw_uniform, draw_uniform_parallel
 from fastcands.threads import get_num_threads
 
 __all__ = ["Uniform"]

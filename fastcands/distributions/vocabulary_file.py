@@ -11,8 +11,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.number_lines import parse_lines
-from fastcands.validation_sampling import bad_vocabulary_line
+from fastcands.kernels.text.number_lines import parse_lines
+from fastcands.validation.sampling import bad_vocabulary_line
 
 __all__ = ["read_vocabulary"]
 

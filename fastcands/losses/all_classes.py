@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.all_classes import CLASS_BLOCK, PANEL_GROUP, all_class_gradients, all_class_sums
-from fastcands.kernels.shapes import TILE_ROWS
+from fastcands.kernels.full_loss.all_classes import CLASS_BLOCK, PANEL_GROUP, all_class_gradients, all_class_sums
+from fastcands.kernels.table.blocking import MR
 from fastcands.losses.batch import Batch
-from fastcands.losses.candidates import Spread
-from fastcands.losses.workspace import scratch
+from fastcands.losses.sampled_step import Spread
 from fastcands.threads import threads_for
 from fastcands.values import Gradients, RowGradient
+from fastcands.workspace import scratch
 
 __all__ = ["AllClasses"]
 
@@ -29,22 +29,22 @@ class AllClasses:
     ----------
     batch : Batch
         At least one example.
-    keep : bool
+    needs_grad : bool
         Whether there will be a backward pass.
     """
 
-    _side = TILE_ROWS
+    _side = MR
     """Rows of the table are read in groups of so many."""
 
-    def __init__(self, batch: Batch, *, keep: bool) -> None:
+    def __init__(self, batch: Batch, *, needs_grad: bool) -> None:
         work = batch.inputs.size * batch.weights.total
         self.batch, self.threads, self.dtype = batch, threads_for(work), batch.inputs.dtype
-        self._prepare(keep)
+        self._prepare(needs_grad)
 
-    def _prepare(self, keep: bool) -> None:
+    def _prepare(self, needs_grad: bool) -> None:
         """Pack the inputs, and lay out what every pass over the table needs."""
         self._block = CLASS_BLOCK
-        self._by_example, self._by_feature = self.batch.packed(by_feature=keep)
+        self._by_example, self._by_feature = self.batch.packed(by_feature=needs_grad)
         self._panels, self._depth, self._lanes = self._by_example.shape
         self._ones = np.ones(max(CLASS_BLOCK, self._panels * self._lanes), self.dtype)
         self._addresses = scratch("addresses", (self.threads, CLASS_BLOCK), np.int64)
@@ -91,24 +91,25 @@ class AllClasses:
         return np.where(owner == shard, row, -1)
 
     def sums(self, *, logistic: bool, shifts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the chunks' maxima and sums, each (chunks, lanes); see `kernels.all_classes`."""
+        """Return the chunks' maxima and sums, each (chunks, lanes); see `kernels.full_loss.all_classes`."""
         chunks = [self._num_chunks(shard) for shard in range(len(self.batch.weights.arrays))]
-        peaks, totals = scratch("peaks", (2, sum(chunks), self._panels, self._lanes), self.dtype)
+        chunk_max, chunk_sum = scratch("chunk_max", (2, sum(chunks), self._panels, self._lanes), self.dtype)
         first = 0
         for shard, count in enumerate(chunks):
             here = slice(first, first + count)
-            self._sum_shard(shard, peaks[here], totals[here], logistic, shifts)
+            self._sum_shard(shard, chunk_max[here], chunk_sum[here], logistic, shifts)
             first += count
-        return peaks.reshape(first, -1), totals.reshape(first, -1)
+        return chunk_max.reshape(first, -1), chunk_sum.reshape(first, -1)
 
     def _sum_shard(
-        self, shard: int, peaks: NDArray[Any], totals: NDArray[Any], logistic: bool, shifts: NDArray[Any]
+        self, shard: int, chunk_max: NDArray[Any], chunk_sum: NDArray[Any], logistic: bool, shifts: NDArray[Any]
     ) -> None:
         """Write maxima and sums of the chunks of one shard, each (chunks, panels, lanes)."""
         place, offsets, num_classes = self._shard(shard)
         tiles = scratch("tiles", (self.threads, 1, CLASS_BLOCK, self._lanes), self.dtype)
         all_class_sums(
-            place, offsets, (self._by_example, shifts, self._ones), (self._addresses, self._rows, tiles), peaks, totals,
+            place, offsets, (self._by_example, shifts, self._ones), (self._addresses, self._rows, tiles), chunk_max,
+            chunk_sum,
             num_classes, logistic, np.zeros(1, np.int64), self.threads,
         )  # fmt: skip
 
@@ -130,9 +131,9 @@ class AllClasses:
         losses = np.zeros(self._panels * self._lanes)
         shards = []
         for shard, array in enumerate(batch.weights.arrays):
-            total, totals, weight_rows, bias_rows = self._shard_gradients(shard, logistic, shifts, factors, shares)
+            total, chunk_sum, weight_rows, bias_rows = self._shard_gradients(shard, logistic, shifts, factors, shares)
             inputs += total[:examples, :width]
-            losses += totals.astype(np.float64).sum(axis=0).reshape(-1)
+            losses += chunk_sum.astype(np.float64).sum(axis=0).reshape(-1)
             if spread is not None:
                 weight_rows -= spread.shares @ batch.inputs
                 bias_rows -= spread.shares.sum()
@@ -151,16 +152,17 @@ class AllClasses:
         tiles = scratch("tiles", (self.threads, group, CLASS_BLOCK, self._lanes), self.dtype)
         sums = scratch("sums", (self.threads, CLASS_BLOCK, self._lanes // 2), self.dtype)
         input_sums = scratch("input_sums", (chunks, self._panels, self._depth, self._lanes), self.dtype)
-        totals = scratch("totals", (chunks, self._panels, self._lanes), self.dtype)
+        chunk_sum = scratch("chunk_sum", (chunks, self._panels, self._lanes), self.dtype)
         weight_rows = np.empty((len(offsets), self.batch.inputs.shape[1]), self.dtype)
         bias_rows = np.empty(len(offsets), self.dtype)
         all_class_gradients(
             place, offsets, (self._by_example, self._by_feature, shifts, factors, self._ones), self._labels(shard),
-            shares, (self._addresses, self._rows, tiles, sums), input_sums, totals, weight_rows, bias_rows, num_classes,
+            shares, (self._addresses, self._rows, tiles, sums), input_sums, chunk_sum, weight_rows, bias_rows,
+            num_classes,
             logistic, np.zeros(1, np.int64), self.threads,
         )  # fmt: skip
         inputs = input_sums.sum(axis=0).transpose(0, 2, 1).reshape(-1, self._depth)
-        return inputs, totals, weight_rows, bias_rows
+        return inputs, chunk_sum, weight_rows, bias_rows
 
     def _collect(self, inputs: NDArray[Any], shards: list[tuple[NDArray[Any], NDArray[Any]]]) -> Gradients:
         """Return gradients as callers get them, from those of each shard."""

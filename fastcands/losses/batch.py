@@ -7,23 +7,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.class_ids import all_below
-from fastcands.kernels.class_rows import TablePlace
-from fastcands.kernels.gather import FLOAT32, gather_rows
-from fastcands.kernels.label_logits import label_logits
-from fastcands.kernels.packing import pack_inputs
-from fastcands.kernels.shapes import panel_lanes, panels_for, whole_tiles
-from fastcands.losses.class_rows import Shards, as_biases, as_inputs, as_weights
-from fastcands.losses.workspace import scratch
+from fastcands.kernels.table.blocking import panel_lanes, panels_for, whole_tiles
+from fastcands.kernels.table.class_ids import all_below
+from fastcands.kernels.table.gather import FLOAT32, gather_rows
+from fastcands.kernels.table.label_logits import label_logits
+from fastcands.kernels.table.packing import pack_inputs
+from fastcands.kernels.table.view import TableView
+from fastcands.losses.shards import Shards, as_biases, as_inputs, as_weights
 from fastcands.precision import Precision, resolve
 from fastcands.threads import get_num_threads
-from fastcands.validation import as_labels
+from fastcands.validation.arguments import as_labels
 from fastcands.values import Gradients
+from fastcands.workspace import scratch
 
 __all__ = ["Batch", "as_upstream", "no_gradients"]
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
-_NO_BIASES = TablePlace(np.zeros(0, np.int64), np.zeros(0, np.int64), 0, FLOAT32, 1, 0, True)
+_NO_BIASES = TableView(np.zeros(0, np.int64), np.zeros(0, np.int64), 0, FLOAT32, 1, 0, True)
 
 
 def as_upstream(upstream: Any, examples: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -132,9 +132,9 @@ class Batch(NamedTuple):
         return first, second
 
     @property
-    def bias_place(self) -> TablePlace:
+    def bias_view(self) -> TableView:
         """Where the biases are, for kernels."""
-        return _NO_BIASES if self.biases is None else self.biases.place
+        return _NO_BIASES if self.biases is None else self.biases.view
 
     def bias_of(self, ids: NDArray[np.int64]) -> NDArray[Any] | float:
         """Return the biases of some classes; 0 when there are none."""

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.losses.batch import Batch, no_gradients
+from fastcands.losses.bf16_all_classes import exact_classes
 from fastcands.losses.interface import ExactLoss, Result
-from fastcands.losses.matrix_classes import exact_classes
 
 __all__ = ["LogisticLoss", "full_logistic"]
 
@@ -30,7 +30,7 @@ def full_logistic(batch: Batch, upstream: NDArray[Any] | None) -> Result:
     examples = len(batch.inputs)
     if not examples:
         return np.zeros(0, batch.given_dtype), None if upstream is None else no_gradients(batch)
-    classes = exact_classes(batch, keep=upstream is not None)
+    classes = exact_classes(batch, needs_grad=upstream is not None)
     true_logits, targets = classes.true_logits(), _targets(batch)
     unshifted = classes.per_lane(0.0)
     gradients = None

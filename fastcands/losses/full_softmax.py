@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.losses.batch import Batch, no_gradients
-from fastcands.losses.candidates import Spread
+from fastcands.losses.bf16_all_classes import exact_classes
 from fastcands.losses.interface import ExactLoss, Result
-from fastcands.losses.matrix_classes import exact_classes
-from fastcands.losses.options import as_label_smoothing
+from fastcands.losses.sampled_step import Spread
 from fastcands.losses.smoothing import table_sums
+from fastcands.validation.losses import as_label_smoothing
 
 __all__ = ["SoftmaxLoss", "full_softmax"]
 
@@ -23,12 +23,12 @@ def full_softmax(batch: Batch, upstream: NDArray[Any] | None, label_smoothing: f
     examples = len(batch.inputs)
     if not examples:
         return np.zeros(0, batch.given_dtype), None if upstream is None else no_gradients(batch)
-    classes = exact_classes(batch, keep=upstream is not None)
+    classes = exact_classes(batch, needs_grad=upstream is not None)
     true_logits, targets = classes.true_logits(), batch.targets
-    peaks, totals = classes.sums(logistic=False, shifts=classes.per_lane(0.0))
-    highest = peaks.max(axis=0)
+    chunk_max, chunk_sum = classes.sums(logistic=False, shifts=classes.per_lane(0.0))
+    highest = chunk_max.max(axis=0)
     with np.errstate(invalid="ignore"):  # NaN and infinite logits give a NaN loss, not a warning
-        sums = (totals * np.exp(peaks.astype(np.float64) - highest)).sum(axis=0)
+        sums = (chunk_sum * np.exp(chunk_max.astype(np.float64) - highest)).sum(axis=0)
         excess = np.where(targets == 0, 0, true_logits.astype(np.float64) - highest[:examples, None])
         loss = np.log(sums[:examples]) - (1 - label_smoothing) * (targets * excess).sum(axis=1)
     if label_smoothing:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from fastcands.losses.batch import Batch, as_upstream
 from fastcands.losses.in_batch import Frequencies, add_batch_classes
-from fastcands.losses.options import as_flag, as_ignore_index, as_temperature
 from fastcands.losses.sampled_values import as_sampled_values
 from fastcands.precision import as_precision
-from fastcands.validation import as_size
+from fastcands.validation.arguments import as_size
+from fastcands.validation.losses import as_flag, as_ignore_index, as_temperature
 from fastcands.values import Gradients, SampledValues
 
 __all__ = ["ExactLoss", "Result", "SampledLoss", "Sampler"]

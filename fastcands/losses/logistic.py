@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.candidate_step import FORWARD, GRADIENTS, JOIN
+from fastcands.kernels.sampled_loss.stages import FORWARD, GRADIENTS, JOIN
 from fastcands.losses.batch import Batch, no_gradients
-from fastcands.losses.candidates import CandidateStep
 from fastcands.losses.interface import Result, SampledLoss
-from fastcands.losses.options import as_log_normalizer
 from fastcands.losses.per_example import per_example_loss
+from fastcands.losses.sampled_step import SampledLossStep
+from fastcands.validation.losses import as_log_normalizer
 from fastcands.values import SampledValues
 
 __all__ = ["NCELoss", "NegativeSamplingLoss", "SampledLogisticLoss", "sampled_logistic"]
@@ -36,7 +36,7 @@ def sampled_logistic(
             batch, values, logistic=True, subtract_log_q=subtract_log_q, remove_hits=remove_accidental_hits,
             log_normalizer=log_normalizer, upstream=upstream,
         )  # fmt: skip
-    step = CandidateStep(
+    step = SampledLossStep(
         batch, values, logistic=True, subtract_log_q=subtract_log_q, remove_hits=remove_accidental_hits, merge=False,
         log_normalizer=log_normalizer, upstream=upstream,
     )  # fmt: skip

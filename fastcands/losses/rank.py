@@ -9,16 +9,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.gather import gather_rows
-from fastcands.kernels.shapes import whole_tiles
+from fastcands.kernels.table.blocking import whole_tiles
+from fastcands.kernels.table.gather import gather_rows
 from fastcands.losses.all_classes import AllClasses
 from fastcands.losses.batch import Batch, no_gradients
-from fastcands.losses.class_rows import Shards
 from fastcands.losses.interface import Result, SampledLoss
-from fastcands.losses.options import as_flag
 from fastcands.losses.sampled_softmax import sampled_softmax
+from fastcands.losses.shards import Shards
 from fastcands.threads import get_num_threads
-from fastcands.validation import as_size
+from fastcands.validation.arguments import as_size
+from fastcands.validation.losses import as_flag
 from fastcands.values import SampledValues
 
 __all__ = ["RankSampledSoftmaxLoss", "rank_sampled_softmax"]
@@ -45,11 +45,11 @@ def _batch_scores(
     table = Shards([inputs], len(inputs), "mod", listed=False)
     none = np.zeros((len(rows), 1), np.int64)
     swapped = Batch(table, None, none, rows, rows.dtype, whole_tiles(rows.shape[1]))
-    classes_pass = AllClasses(swapped, keep=False)
-    peaks, totals = classes_pass.sums(logistic=False, shifts=classes_pass.per_lane(0.0))
-    highest = peaks.max(axis=0).astype(np.float64)
+    classes_pass = AllClasses(swapped, needs_grad=False)
+    chunk_max, chunk_sum = classes_pass.sums(logistic=False, shifts=classes_pass.per_lane(0.0))
+    highest = chunk_max.max(axis=0).astype(np.float64)
     with np.errstate(invalid="ignore"):  # inputs that are not finite give scores of NaN, not a warning
-        sums = (totals * np.exp(peaks - highest)).sum(axis=0)
+        sums = (chunk_sum * np.exp(chunk_max - highest)).sum(axis=0)
         scores = (highest + np.log(sums))[: len(rows)]
     return np.asarray(scores + np.asarray(batch.bias_of(classes), np.float64) / temperature)
 
@@ -127,7 +127,7 @@ def rank_sampled_softmax(
 
 @dataclass(frozen=True)
 class RankSampledSoftmaxLoss(SampledLoss):
-    """Sampled softmax in two passes: draw many candidates, keep those with the highest scores (TAPAS).
+    """Sampled softmax in two passes: draw many candidates, needs_grad those with the highest scores (TAPAS).
 
     The score of a candidate c is its total over the rows of the batch, with the temperature t::
 

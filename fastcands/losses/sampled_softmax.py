@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.candidate_step import FORWARD, GRADIENTS, JOIN
-from fastcands.kernels.shapes import LOWEST
+from fastcands.kernels.sampled_loss.stages import FORWARD, GRADIENTS, JOIN
+from fastcands.kernels.table.blocking import LOWEST
 from fastcands.losses.batch import Batch, no_gradients
-from fastcands.losses.candidates import CandidateStep
 from fastcands.losses.interface import Result, SampledLoss
-from fastcands.losses.options import as_flag, as_label_smoothing
 from fastcands.losses.per_example import per_example_loss
+from fastcands.losses.sampled_step import SampledLossStep
 from fastcands.losses.smoothing import smooth_sampled
+from fastcands.validation.losses import as_flag, as_label_smoothing
 from fastcands.values import SampledValues
 
 __all__ = ["Diagnostics", "SampledSoftmaxLoss", "sampled_softmax"]
@@ -38,7 +38,7 @@ def sampled_softmax(
         return per_example_loss(
             batch, values, logistic=False, subtract_log_q=True, remove_hits=remove_accidental_hits, upstream=upstream
         )
-    step = CandidateStep(
+    step = SampledLossStep(
         batch, values, logistic=False, subtract_log_q=True, remove_hits=remove_accidental_hits, merge=True,
         upstream=upstream,
     )  # fmt: skip
@@ -88,8 +88,8 @@ class Diagnostics(NamedTuple):
     accuracy: float
 
 
-def _forward(batch: Batch, values: SampledValues, remove_accidental_hits: bool, merge: bool) -> CandidateStep:
-    step = CandidateStep(
+def _forward(batch: Batch, values: SampledValues, remove_accidental_hits: bool, merge: bool) -> SampledLossStep:
+    step = SampledLossStep(
         batch, values, logistic=False, subtract_log_q=True, remove_hits=remove_accidental_hits, merge=merge,
         upstream=None,
     )  # fmt: skip
@@ -97,16 +97,16 @@ def _forward(batch: Batch, values: SampledValues, remove_accidental_hits: bool, 
     return step
 
 
-def _peaks(step: CandidateStep) -> NDArray[Any]:
+def _peaks(step: SampledLossStep) -> NDArray[Any]:
     """Return the highest logit of a candidate for each example."""
     blocks = -(-int(step.scratch.sizes[0]) // step.scratch.rows.shape[1])
-    return np.asarray(step.scratch.peaks[:blocks].max(axis=0).reshape(-1)[: len(step.job.loss)])
+    return np.asarray(step.scratch.tile_max[:blocks].max(axis=0).reshape(-1)[: len(step.job.loss)])
 
 
 def _diagnose(batch: Batch, values: SampledValues, remove_accidental_hits: bool) -> Diagnostics:
     # copies of a candidate apart: merged, they would count as one with a higher logit
-    peaks = _peaks(_forward(batch, values, remove_accidental_hits, merge=False))
-    highest = np.where(peaks > LOWEST, peaks, -np.inf)
+    tile_max = _peaks(_forward(batch, values, remove_accidental_hits, merge=False))
+    highest = np.where(tile_max > LOWEST, tile_max, -np.inf)
     step = _forward(batch, values, remove_accidental_hits, merge=True)
     merged = _peaks(step)
     step.run(JOIN)

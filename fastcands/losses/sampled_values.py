@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.draws import widen_draw
-from fastcands.validation import as_class_ids
+from fastcands.kernels.sampling.draws import widen_draw
+from fastcands.validation.arguments import as_class_ids
 from fastcands.values import SampledValues
 
 __all__ = ["as_sampled_values"]

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.candidate_job import CandidateScratch
-from fastcands.kernels.gather import gather_rows
-from fastcands.kernels.matrix_scratch import MatrixScratch
+from fastcands.kernels.sampled_loss.bf16.job import Bf16Workspace
+from fastcands.kernels.sampled_loss.job import SampledLossWorkspace
+from fastcands.kernels.table.gather import gather_rows
 from fastcands.losses.batch import Batch
-from fastcands.losses.candidates import Spread
+from fastcands.losses.sampled_step import Spread
 from fastcands.threads import get_num_threads
 from fastcands.values import SampledValues
 
@@ -45,7 +45,11 @@ def first_of_row(labels: NDArray[np.int64], present: NDArray[np.bool_]) -> NDArr
 
 
 def smooth_sampled(
-    batch: Batch, values: SampledValues, scratch: CandidateScratch | MatrixScratch, epsilon: float, remove_hits: bool
+    batch: Batch,
+    values: SampledValues,
+    scratch: SampledLossWorkspace | Bf16Workspace,
+    epsilon: float,
+    remove_hits: bool,
 ) -> Smoothing:
     """Return the terms that take `epsilon` of the target to the T true and the candidate logits of a row alike.
 
@@ -66,7 +70,7 @@ def smooth_sampled(
 
     present = np.ones(batch.labels.shape, bool) if batch.present is None else batch.present
     true_logits = np.where(present, scratch.true_logits, 0).astype(np.float64)
-    places = scratch.label_columns.reshape(batch.labels.shape)
+    places = scratch.label_candidates.reshape(batch.labels.shape)
     hit = (places >= 0) & present & first_of_row(batch.labels, present) if remove_hits else np.zeros_like(present)
     hit_copies = np.where(hit, copies[places], 0)
     raw = true_logits + np.log(values.true_expected_count)  # the correction of a true logit undone

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 import fastcands as fc
-from fastcands.kernels.embedding_bag import bag_gradients, sum_bags
+from fastcands.kernels.table.embedding_bag import bag_gradients, sum_bags
 
 __all__ = ["EmbeddingBag"]
 

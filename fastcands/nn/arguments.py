@@ -7,7 +7,7 @@ from typing import Any
 from fastcands.losses.batch import Batch
 from fastcands.losses.sampled_values import as_sampled_values
 from fastcands.nn.shared import shared_sampler
-from fastcands.validation import as_size
+from fastcands.validation.arguments import as_size
 from fastcands.values import SampledValues
 
 __all__ = ["checked_batch", "checked_values"]

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.logistic import sampled_logistic
-from fastcands.losses.options import as_flag
 from fastcands.nn.arguments import checked_batch, checked_values
+from fastcands.validation.losses import as_flag
 from fastcands.values import Gradients, SampledValues
 
 __all__ = ["nce_loss", "nce_loss_and_grad"]

@@ -7,10 +7,10 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from fastcands.losses.batch import as_upstream
-from fastcands.losses.options import as_flag, as_temperature
 from fastcands.losses.rank import rank_sampled_softmax
 from fastcands.nn.arguments import checked_batch, checked_values
-from fastcands.validation import as_size
+from fastcands.validation.arguments import as_size
+from fastcands.validation.losses import as_flag, as_temperature
 from fastcands.values import Gradients, SampledValues
 
 __all__ = ["rank_sampled_softmax_loss", "rank_sampled_softmax_loss_and_grad"]

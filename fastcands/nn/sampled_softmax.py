@@ -7,9 +7,9 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from fastcands.losses.batch import as_upstream
-from fastcands.losses.options import as_flag
 from fastcands.losses.sampled_softmax import sampled_softmax
 from fastcands.nn.arguments import checked_batch, checked_values
+from fastcands.validation.losses import as_flag
 from fastcands.values import Gradients, SampledValues
 
 __all__ = ["sampled_softmax_loss", "sampled_softmax_loss_and_grad"]

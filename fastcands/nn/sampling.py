@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from fastcands.hits import find_accidental_hits
 from fastcands.nn.shared import sample_shared
 from fastcands.samplers.all_candidates import AllCandidatesSampler
-from fastcands.validation import as_class_ids, as_labels, as_size
-from fastcands.validation_sampling import as_flag
+from fastcands.samplers.hits import find_accidental_hits
+from fastcands.validation.arguments import as_class_ids, as_labels, as_size
+from fastcands.validation.sampling import as_flag
 from fastcands.values import AccidentalHits, SampledValues
 
 __all__ = [

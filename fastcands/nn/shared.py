@@ -18,8 +18,8 @@ from fastcands.samplers.learned_unigram import LearnedUnigramSampler
 from fastcands.samplers.log_uniform import LogUniformSampler
 from fastcands.samplers.stream_sampler import StreamSampler
 from fastcands.samplers.uniform import UniformSampler
-from fastcands.validation import as_size
-from fastcands.validation_sampling import as_flag, as_num_classes, as_number, as_path, as_seed_word, as_unigrams
+from fastcands.validation.arguments import as_size
+from fastcands.validation.sampling import as_flag, as_num_classes, as_number, as_path, as_seed_word, as_unigrams
 from fastcands.values import SampledValues
 
 __all__ = ["Vocabulary", "reset", "sample_shared", "shared_sampler"]

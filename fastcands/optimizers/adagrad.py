@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fastcands.kernels.row_update_adagrad import adagrad_rows
-from fastcands.optimizers.checks import StateArray, as_clip_norm, check_denominator
+from fastcands.kernels.optimizers.adagrad import adagrad_rows
 from fastcands.optimizers.interface import Optimizer
 from fastcands.optimizers.row_step import RowStep
-from fastcands.validation import as_finite
+from fastcands.validation.arguments import as_finite
+from fastcands.validation.optimizers import StateArray, as_clip_norm, check_denominator
 
 __all__ = ["Adagrad"]
 

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.optimizers.checks import StateArray, as_clip_norm, as_seed, check_rising, check_state
 from fastcands.optimizers.row_step import RowStep, State, is_bfloat16, prepare
 from fastcands.schedules import Schedule
-from fastcands.validation import as_finite, as_size, check_row_gradient, check_trainable
+from fastcands.validation.arguments import as_finite, as_size, check_row_gradient, check_trainable
+from fastcands.validation.optimizers import StateArray, as_clip_norm, as_seed, check_rising, check_state
 from fastcands.values import RowGradient
 
 __all__ = ["LearningRate", "Optimizer", "State", "StateArray"]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fastcands.kernels.row_update_sgd import sgd_rows
-from fastcands.optimizers.checks import StateArray, as_clip_norm
+from fastcands.kernels.optimizers.sgd import sgd_rows
 from fastcands.optimizers.interface import Optimizer
 from fastcands.optimizers.row_step import RowStep
+from fastcands.validation.optimizers import StateArray, as_clip_norm
 
 __all__ = ["SGD"]
 

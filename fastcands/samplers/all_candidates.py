@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastcands.samplers.interface import CandidateSampler
-from fastcands.validation import as_class_ids, as_labels, as_size
-from fastcands.validation_sampling import (
+from fastcands.validation.arguments import as_class_ids, as_labels, as_size
+from fastcands.validation.sampling import (
     ExpectedCount,
     as_expected_count,
     as_flag,

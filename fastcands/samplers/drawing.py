@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.distributions.interface import Distribution
-from fastcands.kernels.unique_draws import forget, keep_new_by_bit, keep_new_by_slot
+from fastcands.kernels.sampling.rejection import forget, keep_new_by_bit, keep_new_by_slot
 from fastcands.samplers.race import arrival_time_of_try, max_tries, run_race, side_stream
 
 __all__ = ["Drawn", "Room", "draw_unique", "draw_with_repetition"]
@@ -82,7 +82,7 @@ def draw_with_repetition(
     distribution : Distribution
         What to draw from.
     stream : uint64 array, shape (4,)
-        As for `kernels.philox.fill_pairs`.
+        As for `kernels.sampling.philox.fill_pairs`.
     word : int
         Index of the first word to use.
     num_sampled : int
@@ -119,7 +119,7 @@ def draw_unique(
     distribution : Distribution
         What to draw from.
     stream : uint64 array, shape (4,)
-        As for `kernels.philox.fill_pairs`.
+        As for `kernels.sampling.philox.fill_pairs`.
     word : int
         Index of the first word to use.
     end : int

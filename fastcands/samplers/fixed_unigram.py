@@ -10,8 +10,8 @@ from fastcands.distributions.class_weights import class_weights
 from fastcands.distributions.fixed_unigram import FixedUnigram
 from fastcands.samplers.stream import Seed
 from fastcands.samplers.stream_sampler import StreamSampler
-from fastcands.validation import as_size
-from fastcands.validation_sampling import as_num_classes, as_number, as_path, check_one_source, check_shard
+from fastcands.validation.arguments import as_size
+from fastcands.validation.sampling import as_num_classes, as_number, as_path, check_one_source, check_shard
 
 __all__ = ["FixedUnigramSampler"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.class_ids import all_below
-from fastcands.validation import as_labels
+from fastcands.kernels.table.class_ids import all_below
+from fastcands.validation.arguments import as_labels
 
 __all__ = ["checked_labels"]
 

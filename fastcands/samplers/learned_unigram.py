@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastcands.distributions.learned_unigram import LearnedUnigram
 from fastcands.samplers.stream import Seed
 from fastcands.samplers.stream_sampler import StreamSampler
-from fastcands.validation import as_class_ids
-from fastcands.validation_sampling import as_factor, as_num_classes, check_mergeable, check_total
+from fastcands.validation.arguments import as_class_ids
+from fastcands.validation.sampling import as_factor, as_num_classes, check_mergeable, check_total
 
 __all__ = ["LearnedUnigramSampler"]
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.distributions.interface import Distribution
-from fastcands.kernels.philox import fill_pairs
-from fastcands.kernels.race import arrival_times, fill_uniform
+from fastcands.kernels.sampling.exponential_race import arrival_times, fill_uniform
+from fastcands.kernels.sampling.philox import fill_pairs
 from fastcands.threads import get_num_threads
 
 __all__ = ["Finish", "arrival_time_of_try", "max_tries", "run_race", "side_stream"]
@@ -61,7 +61,7 @@ def side_stream(stream: NDArray[np.uint64], word: int) -> NDArray[np.uint64]:
     Parameters
     ----------
     stream : uint64 array, shape (4,)
-        As for `kernels.philox.fill_pairs`.
+        As for `kernels.sampling.philox.fill_pairs`.
     word : int
         Index of the first word after the block.
 

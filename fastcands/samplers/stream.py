@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.validation_sampling import as_seed_word
+from fastcands.validation.sampling import as_seed_word
 
 __all__ = ["BLOCKS_PER_SAMPLE", "Seed", "Stream"]
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastcands.distributions.interface import Distribution
-from fastcands.kernels.expected_counts import inclusion_probabilities
+from fastcands.kernels.sampling.expected_counts import inclusion_probabilities
 from fastcands.samplers.drawing import Room, draw_unique, draw_with_repetition
 from fastcands.samplers.interface import CandidateSampler
 from fastcands.samplers.labels import checked_labels
 from fastcands.samplers.stream import Seed, Stream
-from fastcands.validation import as_class_ids, as_size
-from fastcands.validation_sampling import (
+from fastcands.validation.arguments import as_class_ids, as_size
+from fastcands.validation.sampling import (
     ExpectedCount,
     as_expected_count,
     as_flag,

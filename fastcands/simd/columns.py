@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastcands.simd.exponential import LOWEST, emit_exp
+from fastcands.simd.exp import LOWEST, emit_exp
 from fastcands.simd.vector import Lanes
 
 __all__ = ["exp_columns", "probability_columns", "scale_columns", "softmax_columns", "update_softmax_columns"]
@@ -51,9 +51,9 @@ def softmax_columns(typingctx: Any, like: Any, tile: Any, rows: Any, maximum: An
         like : array of the element type
         rows : rows of the tile
     IN, OUT
-        tile : address of rows x PANEL numbers, contiguous
+        tile : address of rows x NR numbers, contiguous
     OUT
-        maximum, total : addresses of PANEL numbers; the maximum is at least -1e38
+        maximum, total : addresses of NR numbers; the maximum is at least -1e38
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -82,10 +82,10 @@ def update_softmax_columns(typingctx: Any, like: Any, tile: Any, rows: Any, maxi
 
     IN
         like : array of the element type
-        tile : address of rows x PANEL numbers, contiguous
+        tile : address of rows x NR numbers, contiguous
         rows : rows of the tile
     IN, OUT
-        maximum, total : addresses of PANEL numbers
+        maximum, total : addresses of NR numbers
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -118,7 +118,7 @@ def exp_columns(typingctx: Any, like: Any, tile: Any, rows: Any, stride: Any, re
         like : array of the element type
         rows : rows of the tile
         stride : elements from row to row
-        reference : address of PANEL numbers, none below its column by more than 88
+        reference : address of NR numbers, none below its column by more than 88
     IN, OUT
         tile : address of the first row
     """
@@ -144,10 +144,10 @@ def scale_columns(typingctx: Any, like: Any, tile: Any, rows: Any, factors: Any,
     IN
         like : array of the element type
         rows : rows of the tile
-        factors : address of PANEL numbers
+        factors : address of NR numbers
     IN, OUT
-        tile : address of rows x PANEL numbers, contiguous
-        row_sums : address of rows vectors (half a PANEL each), contiguous
+        tile : address of rows x NR numbers, contiguous
+        row_sums : address of rows vectors (half a NR each), contiguous
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -178,10 +178,10 @@ def probability_columns(
     IN
         like : array of the element type
         rows : rows of the tile
-        reference, factors : addresses of PANEL numbers
+        reference, factors : addresses of NR numbers
     IN, OUT
-        tile : address of rows x PANEL numbers, contiguous
-        row_sums : address of rows vectors (half a PANEL each), contiguous
+        tile : address of rows x NR numbers, contiguous
+        row_sums : address of rows vectors (half a NR each), contiguous
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

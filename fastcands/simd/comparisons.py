@@ -32,9 +32,9 @@ def columns_above(typingctx: Any, like: Any, tile: Any, rows: Any, limits: Any) 
 
     IN
         like : array of the element type
-        tile : address of rows x PANEL numbers, contiguous
+        tile : address of rows x NR numbers, contiguous
         rows : rows of the tile
-        limits : address of PANEL numbers, none of them NaN
+        limits : address of NR numbers, none of them NaN
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -65,12 +65,12 @@ def count_before(typingctx: Any, like: Any, tile: Any, rows: Any, limits: Any, p
 
     IN
         like : array of the element type
-        tile : address of rows x PANEL numbers, contiguous
+        tile : address of rows x NR numbers, contiguous
         rows : rows of the tile
-        limits : address of PANEL numbers
-        places : address of PANEL integers as wide as the element type
+        limits : address of NR numbers
+        places : address of NR integers as wide as the element type
     OUT
-        counts : address of PANEL integers as wide as the element type
+        counts : address of NR integers as wide as the element type
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -8,7 +8,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastcands.simd.exponential import emit_exp
+from fastcands.simd.exp import emit_exp
 from fastcands.simd.vector import Lanes
 
 __all__ = ["emit_log1p", "emit_softplus_and_sigmoid", "logistic_columns"]
@@ -62,11 +62,11 @@ def logistic_columns(
         like : array of the element type
         rows : rows of the tile
         copies : address of rows numbers, a factor for each row
-        shifts, upstream : addresses of PANEL numbers
+        shifts, upstream : addresses of NR numbers
     IN, OUT
-        tile : address of rows x PANEL numbers, contiguous; -inf gives loss and gradient 0
+        tile : address of rows x NR numbers, contiguous; -inf gives loss and gradient 0
     OUT
-        total : address of PANEL numbers
+        total : address of NR numbers
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 from fastcands.simd.bfloat16 import LINE, SIDE
 from fastcands.simd.matrix import emit_beside
 from fastcands.simd.matrix_columns import emit_pair
-from fastcands.simd.quick_exponential import emit_quick_exp, emit_quick_softplus_and_sigmoid
+from fastcands.simd.quick_exp import emit_quick_exp, emit_quick_softplus_and_sigmoid
 from fastcands.simd.vector import Lanes
 
 __all__ = [

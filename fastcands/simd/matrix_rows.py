@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, SIDE, emit_left, emit_low, emit_rounded
 from fastcands.simd.memory import emit_prefetch
-from fastcands.simd.quick_exponential import emit_quick_exp, emit_quick_softplus_and_sigmoid
+from fastcands.simd.quick_exp import emit_quick_exp, emit_quick_softplus_and_sigmoid
 from fastcands.simd.vector import Lanes
 
 __all__ = ["ExponentialRows", "LogisticRows", "Rows", "exp_block", "logistic_block"]

@@ -1,9 +1,9 @@
 """The vector width and the register tile of the processor that kernels are compiled for.
 
-A tile is ROWS x PANEL numbers held in registers: ROWS broadcast factors times a panel of two vectors.
+A tile is MR x NR numbers held in registers: MR broadcast factors times a panel of two vectors.
 
 ========== ============ ================ ====
-target     vector bytes vector registers ROWS
+target     vector bytes vector registers MR
 ========== ============ ================ ====
 AVX-512    64           32               8
 AVX, AVX2  32           16               4
@@ -23,7 +23,7 @@ from typing import NamedTuple
 import llvmlite.binding as llvm
 import numba
 
-__all__ = ["ROWS", "VECTOR_BYTES"]
+__all__ = ["MR", "VECTOR_BYTES"]
 
 
 class Target(NamedTuple):
@@ -77,4 +77,4 @@ def _choose() -> Target:
     return _BY_NAME["avx"] if name.startswith(_AVX_NAMES) else _BASELINE
 
 
-VECTOR_BYTES, ROWS = _choose()
+VECTOR_BYTES, MR = _choose()

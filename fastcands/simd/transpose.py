@@ -30,7 +30,7 @@ def _interleave(lanes: Lanes, x: Any, y: Any, upper: bool) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def transpose_square(typingctx: Any, like: Any, source: Any, source_stride: Any, out: Any, out_stride: Any) -> Any:
-    """``out[k, i] = source[i, k]`` for half a PANEL of rows and columns.
+    """``out[k, i] = source[i, k]`` for half a NR of rows and columns.
 
     IN
         like : array of the element type

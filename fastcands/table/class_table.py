@@ -14,7 +14,7 @@ from fastcands.table.results import StepResult
 from fastcands.table.shards import shard_slices
 from fastcands.table.storage import StoredTable, check_state
 from fastcands.table.uninterrupted import Uninterrupted
-from fastcands.validation import as_size, check_class_table, check_trainable
+from fastcands.validation.arguments import as_size, check_class_table, check_trainable
 from fastcands.values import Gradients, RowGradient
 
 __all__ = ["ClassTable", "Loss"]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.shapes import panel_lanes
+from fastcands.kernels.table.blocking import panel_lanes
 from fastcands.table.results import Evaluation, TopK
 from fastcands.table.scores import Scores
 from fastcands.threads import get_num_threads
-from fastcands.validation import as_labels, as_size
+from fastcands.validation.arguments import as_labels, as_size
 
 __all__ = ["evaluate", "top_classes_of"]
 

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.all_classes import CLASS_BLOCK
-from fastcands.kernels.packing import pack_inputs
-from fastcands.kernels.ranks import ranks_and_sums, true_scores
-from fastcands.kernels.shapes import TILE_ROWS, panel_lanes, panels_for, whole_tiles
-from fastcands.kernels.top_classes import merge_top_classes, top_classes
-from fastcands.losses.class_rows import as_inputs, as_weights
-from fastcands.losses.workspace import scratch
+from fastcands.kernels.full_loss.all_classes import CLASS_BLOCK
+from fastcands.kernels.full_loss.ranks import ranks_and_sums, true_scores
+from fastcands.kernels.full_loss.top_k import merge_top_classes, top_classes
+from fastcands.kernels.table.blocking import MR, panel_lanes, panels_for, whole_tiles
+from fastcands.kernels.table.packing import pack_inputs
+from fastcands.losses.shards import as_inputs, as_weights
 from fastcands.threads import get_num_threads
+from fastcands.workspace import scratch
 
 __all__ = ["RowScores", "Scores"]
 
@@ -136,9 +136,9 @@ class Scores:
         if self._biases is not None:
             offsets[...] = self._biases[classes]
         work = (
-            scratch("label_rows", (self._threads, TILE_ROWS, depth), self.dtype),
-            scratch("label_tiles", (self._threads, TILE_ROWS, lanes), self.dtype),
-            scratch("label_offsets", (self._threads, TILE_ROWS), self.dtype),
+            scratch("label_rows", (self._threads, MR, depth), self.dtype),
+            scratch("label_tiles", (self._threads, MR, lanes), self.dtype),
+            scratch("label_offsets", (self._threads, MR), self.dtype),
         )
         true = np.empty(labels.shape, self.dtype)
         best = np.empty(panels * lanes, self.dtype), np.empty(panels * lanes, np.int64)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.validation import as_size
+from fastcands.validation.arguments import as_size
 
 __all__ = ["shard_bounds", "shard_slices"]
 

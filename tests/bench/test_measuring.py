@@ -18,7 +18,7 @@ from bench.memory import measure_growth, result_bytes
 from bench.observe import timed_kernels, watch
 from bench.problems import log_uniform_probability, make_problem, make_table, tries_for
 from bench.timing import median_seconds
-from fastcands.kernels import philox
+from fastcands.kernels.sampling import philox
 from fastcands.threads import launch
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastcands as fc
-from fastcands.losses import workspace
+from fastcands import workspace
 
 V, D, B, S = 20_000, 16, 512, 8192
 

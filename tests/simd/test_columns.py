@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastcands.jit import kernel
-from fastcands.kernels.shapes import panel_lanes
+from fastcands.kernels.table.blocking import panel_lanes
 from fastcands.simd.columns import (
     exp_columns,
     probability_columns,

@@ -6,7 +6,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastcands.jit import kernel
-from fastcands.kernels.shapes import panel_lanes
+from fastcands.kernels.table.blocking import panel_lanes
 from fastcands.simd.logistic import emit_log1p, emit_softplus_and_sigmoid, logistic_columns
 from fastcands.simd.vector import Lanes, address
 

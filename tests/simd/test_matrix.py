@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from fastcands.jit import kernel
-from fastcands.losses.workspace import scratch
 from fastcands.simd.bfloat16 import (
     BLOCK_BYTES,
     SIDE,
@@ -23,6 +22,7 @@ from fastcands.simd.matrix import (
 )
 from fastcands.simd.matrix_rows import exp_block, logistic_block
 from fastcands.simd.vector import address
+from fastcands.workspace import scratch
 from tests.matrix_tiles import bits, no_tiles, parts
 
 SPLIT = pytest.mark.parametrize("split", [0, 1])

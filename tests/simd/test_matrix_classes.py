@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from fastcands.jit import kernel
-from fastcands.losses.workspace import scratch
 from fastcands.simd.bfloat16 import BLOCK_BYTES, SIDE
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
@@ -17,6 +16,7 @@ from fastcands.simd.matrix_classes import (
     product_beside_probabilities,
 )
 from fastcands.simd.vector import address
+from fastcands.workspace import scratch
 from tests.matrix_tiles import no_tiles
 
 WORDS = BLOCK_BYTES // 2

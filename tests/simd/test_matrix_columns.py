@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from fastcands.jit import kernel
-from fastcands.losses.workspace import scratch
 from fastcands.simd.bfloat16 import BLOCK_BYTES, SIDE, pack_left
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.matrix_columns import add_weighted_rows, scatter_block
 from fastcands.simd.matrix_rows import exp_block, logistic_block
 from fastcands.simd.vector import address
+from fastcands.workspace import scratch
 from tests.matrix_tiles import no_tiles, parts
 
 WORDS = BLOCK_BYTES // 2

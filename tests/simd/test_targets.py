@@ -14,7 +14,7 @@ LOSS = """
 import numpy as np
 import fastcands as fc
 from fastcands import reference
-from fastcands.simd.target import ROWS, VECTOR_BYTES
+from fastcands.simd.target import MR, VECTOR_BYTES
 rng = np.random.default_rng(0)
 weights, biases = rng.normal(size=(50, 19)).astype(np.float32), rng.normal(size=50).astype(np.float32)
 labels, inputs = rng.integers(0, 50, (37, 2)), rng.normal(size=(37, 19)).astype(np.float32)
@@ -26,7 +26,7 @@ truth = reference.sampled_softmax(weights, biases, labels, inputs, values)
 np.testing.assert_allclose(loss, truth.loss, rtol=1e-5)
 np.testing.assert_allclose(gradients.inputs, truth.d_inputs, atol=1e-5)
 np.testing.assert_allclose(gradients.weights.to_dense(), truth.d_weights, atol=1e-5)
-print(ROWS, VECTOR_BYTES)
+print(MR, VECTOR_BYTES)
 """
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastcands.jit import kernel
-from fastcands.kernels.shapes import panel_lanes
+from fastcands.kernels.table.blocking import panel_lanes
 from fastcands.simd.transpose import transpose_square
 from fastcands.simd.vector import address
 

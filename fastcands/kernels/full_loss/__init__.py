@@ -1,0 +1,1 @@
+"""Passes over every class: exact losses, ranks, the best classes."""

@@ -1,0 +1,1 @@
+"""The passes of exact losses on packed blocks of bfloat16."""

@@ -1,0 +1,195 @@
+"""Gradients of a sampled loss on matrix tiles, from packed tiles of the gradient of its logits.
+
+The products are those of `candidate_gradients`. Sums run along k in one chain each, in tiles and between calls, so that
+neither the number of threads nor the sizes of pieces changes a bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastcands.jit import kernel
+from fastcands.kernels.sampled_loss.bf16.job import TWINS
+from fastcands.kernels.sampled_loss.gradients import add_share
+from fastcands.simd.bfloat16 import SIDE, interleave_block
+from fastcands.simd.denormals import flush_denormals, restore_denormals
+from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
+from fastcands.simd.matrix_columns import add_weighted_rows, scatter_block
+from fastcands.simd.transpose import transpose_square
+from fastcands.simd.vector import address, fetch_add
+
+__all__ = ["PANELS_AT_ONCE", "bf16_input_gradients", "bf16_weight_gradients"]
+
+PANELS_AT_ONCE = 32
+"""Steps of one call of a product in weight gradients; the tiles of a block stay in the second-level cache so long."""
+_NUMBERS = SIDE * SIDE
+
+
+def bf16_weight_gradients(worker: int, num_threads: int, job: Any) -> None:
+    """Fifth stage: the candidates' rows of the table's gradient; a worker takes the next block.
+
+    IN
+        worker, num_threads : who of how many
+        job : SampledLossJob with a Bf16Workspace
+    """
+    tiles, inputs, sums, split = job.by_candidate, job.input_rows, job.sums, job.split
+    groups, panels, words = tiles.shape[1:]
+    steps, columns, block, width = inputs.shape[0], job.sizes[0], groups * SIDE, job.weight_rows.shape[1]
+    blocks = (columns + block - 1) // block
+    counter = job.counters[4:]
+    mode = flush_denormals()
+    configure_tiles()
+    while True:
+        b = fetch_add(counter)
+        if b >= blocks:
+            break
+        first, last = b * block, min(columns, (b + 1) * block)
+        here = (last - first + SIDE - 1) // SIDE
+        for g in range(here):
+            start, at = first + g * SIDE, address(sums, worker * sums.shape[1])
+            add_weighted_rows(
+                address(tiles, (b * groups + g) * panels * words), panels, split, address(job.factors, 0), at
+            )
+            for r in range(min(SIDE, last - start)):
+                total = 0.0
+                for lane in range(16):
+                    total += np.float64(sums[worker, r * 16 + lane])
+                job.bias_rows[job.gradient_rows[start + r]] = total
+        for k in range(0, panels, PANELS_AT_ONCE):
+            length = min(PANELS_AT_ONCE, panels - k)
+            for s in range(steps):
+                for g in range(here):
+                    # one piece needs no memory of its own for each block of sums
+                    place = 0 if panels <= PANELS_AT_ONCE else (s * groups + g) * _NUMBERS
+                    at = address(sums, worker * sums.shape[1] + place)
+                    block_product(
+                        address(tiles, ((b * groups + g) * panels + k) * words),
+                        address(inputs, (s * panels + k) * words), length, split, k,
+                        at, SIDE,
+                    )  # fmt: skip
+                    if k + length == panels:
+                        start = first + g * SIDE
+                        scatter_block(
+                            at, min(SIDE, last - start), address(job.gradient_rows, start),
+                            address(job.weight_rows, s * SIDE), width, width - s * SIDE,
+                        )  # fmt: skip
+    release_tiles()
+    restore_denormals(mode)
+
+
+@kernel
+def _write_columns(sums: Any, place: int, out: Any, first: int, begin: int) -> None:
+    """Write a block of sums, rows features and columns examples, even ones first, to the gradient of the inputs.
+
+    IN
+        sums : (workers, numbers)
+        place : where the block is, in numbers from the start
+        first, begin : the first example and feature
+    OUT
+        out : (B, D), C-contiguous
+    """
+    half = SIDE // 2
+    examples, width = out.shape
+    last, end = min(SIDE, examples - first), min(SIDE, width - begin)
+    row = (first * width) + begin
+    if last == SIDE and end == SIDE:
+        for parity in range(2):
+            for d in range(0, SIDE, half):
+                transpose_square(
+                    sums, address(sums, place + d * SIDE + parity * half), SIDE,
+                    address(out, row + parity * width + d), 2 * width,
+                )  # fmt: skip
+        return
+    stride = sums.shape[1]
+    worker, place = place // stride, place % stride
+    for i in range(last):
+        for d in range(end):
+            out[first + i, begin + d] = sums[worker, place + d * SIDE + i % 2 * half + i // 2]
+
+
+@kernel
+def _finish_inputs(job: Any, j: int, begin: int, end: int) -> None:
+    """Multiply the gradient of the inputs of panel j by the factors, and add the true classes' share."""
+    factors, d_inputs, true_gradient, label_weights = job.factors, job.d_inputs, job.true_gradient, job.label_weights
+    num_true = true_gradient.shape[1]
+    for i in range(j * SIDE, min(d_inputs.shape[0], (j + 1) * SIDE)):
+        factor = factors[i]
+        for d in range(begin, end):
+            d_inputs[i, d] *= factor
+        for t in range(num_true):
+            share, k = true_gradient[i, t], i * num_true + t
+            for d in range(begin, end):
+                d_inputs[i, d] += share * label_weights[k, d]
+
+
+@kernel
+def _add_products(
+    job: Any, b: int, worker: int, first_panel: int, last_panel: int, first_step: int, last_step: int
+) -> None:
+    """Add the share of block b and of the one after it to the sums of a piece of the inputs' gradient.
+
+    IN
+        job : SampledLossJob with a Bf16Workspace
+        b : the first of TWINS blocks
+        worker : whose sums
+        first_panel, last_panel, first_step, last_step : the piece
+    """
+    tiles, candidates, right, sums, split = job.by_candidate, job.candidate_columns, job.panel, job.sums, job.split
+    groups, panels, words = tiles.shape[1:]
+    steps, together = candidates.shape[1:3]
+    here = (min(job.sizes[0] - b * groups * SIDE, together * SIDE) + SIDE - 1) // SIDE
+    start, numbers, wide = worker * together * words, sums.shape[1], last_step - first_step
+    for j in range(first_panel, last_panel):
+        for g in range(here):  # groups of the second block follow those of the first
+            interleave_block(
+                address(tiles, ((b * groups + g) * panels + j) * words), split, address(right, start + g * words)
+            )
+        for s in range(first_step, last_step):
+            place = ((j - first_panel) * wide + s - first_step) * _NUMBERS
+            block_product(
+                address(candidates, (b // TWINS * steps + s) * together * words), address(right, start), here, split,
+                b, address(sums, worker * numbers + place), SIDE,
+            )  # fmt: skip
+
+
+def bf16_input_gradients(worker: int, num_threads: int, job: Any) -> None:
+    """Last stage: the gradient of the inputs; then the true classes' share of the table's gradient.
+
+    A worker takes the next piece: a group of panels and some steps of features. The candidates' columns of a block stay
+    in the second-level cache for all panels of a piece. A panel's tiles are turned into right ones once for all steps:
+    to store them twice, and wait for memory twice, took longer.
+
+    IN
+        worker, num_threads : who of how many
+        job : SampledLossJob with a Bf16Workspace
+    """
+    columns, panels, width = job.sizes[0], job.input_columns.shape[0], job.d_inputs.shape[1]
+    steps, block = job.candidate_columns.shape[1], job.candidate_rows.shape[1] * SIDE
+    blocks = (columns + block - 1) // block
+    group, chunk = job.input_piece
+    pieces, chunks = (panels + group - 1) // group, (steps + chunk - 1) // chunk
+    counter = job.counters[5:]
+    mode = flush_denormals()
+    configure_tiles()
+    while True:
+        task = fetch_add(counter)
+        if task >= pieces * chunks:
+            break
+        first_panel, first_step = task // chunks * group, task % chunks * chunk
+        last_panel, last_step = min(panels, first_panel + group), min(steps, first_step + chunk)
+        for b in range(0, blocks, TWINS):
+            _add_products(job, b, worker, first_panel, last_panel, first_step, last_step)
+        for j in range(first_panel, last_panel):
+            for s in range(first_step, last_step):
+                place = ((j - first_panel) * (last_step - first_step) + s - first_step) * _NUMBERS
+                _write_columns(job.sums, worker * job.sums.shape[1] + place, job.d_inputs, j * SIDE, s * SIDE)
+            _finish_inputs(job, j, first_step * SIDE, min(width, last_step * SIDE))
+    release_tiles()
+    add_share(
+        worker, num_threads, job.label_order, job.label_starts, job.label_gradient_rows[: job.sizes[1]],
+        job.true_gradient,
+        job.inputs, job.weight_rows, job.bias_rows,
+    )  # fmt: skip
+    restore_denormals(mode)

@@ -1,0 +1,1 @@
+"""Draws, expected counts and accidental hits."""

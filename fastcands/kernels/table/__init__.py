@@ -1,0 +1,1 @@
+"""Rows of a class table: where they are, reading, packing, merging."""

@@ -1,0 +1,82 @@
+"""Where the rows of a class table are: one array or several shards."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastcands.jit import kernel
+from fastcands.kernels.table.gather import BFLOAT16, FLOAT32, FLOAT64, half
+from fastcands.simd.memory import as_float32
+from fastcands.simd.numbers import float32_at, float64_at, uint16_at
+
+__all__ = ["TableView", "bias_of", "number_at", "row_address"]
+
+
+class TableView(NamedTuple):
+    """A table in memory, for kernels: addresses in place of arrays, so that dtype, strides and shards need no types."""
+
+    starts: Any
+    """(shards,) int64, where each shard begins; none of them where there is no table."""
+    strides: Any
+    """(shards,) int64, bytes from row to row."""
+    column_stride: int
+    storage: int
+    width: int
+    total: int
+    """Rows of all shards."""
+    by_mod: bool
+    """Whether row i is in shard i % shards; else shards hold consecutive rows, the first ones one more."""
+
+
+@kernel
+def row_address(table: Any, row: int) -> Any:
+    """Return where a row of the table begins, int64.
+
+    IN
+        table : TableView
+        row : in [0, total)
+    """
+    shards = len(table.starts)
+    if shards == 1:
+        return table.starts[0] + row * table.strides[0]
+    if table.by_mod:
+        shard, place = row % shards, row // shards
+    else:
+        small, extra = table.total // shards, table.total % shards
+        longer = extra * (small + 1)
+        if row < longer:
+            shard, place = row // (small + 1), row % (small + 1)
+        else:
+            shard, place = extra + (row - longer) // small, (row - longer) % small
+    return table.starts[shard] + place * table.strides[shard]
+
+
+@kernel
+def number_at(where: int, storage: int) -> Any:
+    """Return the number at an address, float64.
+
+    IN
+        where : address
+        storage : FLOAT32, FLOAT64, FLOAT16 or BFLOAT16
+    """
+    if storage == FLOAT32:
+        return np.float64(float32_at(where, 0))
+    if storage == FLOAT64:
+        return float64_at(where, 0)
+    bits = uint16_at(where, 0)
+    value = as_float32(np.uint32(bits) << np.uint32(16)) if storage == BFLOAT16 else half(bits)
+    return np.float64(value)
+
+
+@kernel
+def bias_of(biases: Any, row: int, temperature: float) -> Any:
+    """Return a class's bias as the logits use it, 0 where there are none.
+
+    IN
+        biases : TableView of width 1
+        row : class id
+        temperature : what biases are divided by
+    """
+    return number_at(row_address(biases, row), biases.storage) / temperature if len(biases.starts) else 0.0

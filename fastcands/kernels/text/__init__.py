@@ -1,0 +1,1 @@
+"""Readers of numbers and points in text."""

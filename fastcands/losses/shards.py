@@ -1,0 +1,191 @@
+"""A class table as its users hand it over: one array or a list of shards, in any layout."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.kernels.table.gather import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
+from fastcands.kernels.table.view import TableView
+from fastcands.values import RowGradient
+
+__all__ = ["Shards", "as_biases", "as_inputs", "as_weights"]
+
+_FLOAT32 = np.dtype(np.float32)
+_STORAGE = {"float32": FLOAT32, "float64": FLOAT64, "float16": FLOAT16, "bfloat16": BFLOAT16}
+
+
+@functools.cache
+def _storage(dtype: np.dtype[Any]) -> int | None:
+    """Return how kernels call a dtype, None if they do not know it."""
+    return _STORAGE.get(dtype.name) if dtype.isnative else None
+
+
+class Shards(NamedTuple):
+    """Rows of a table, spread over arrays.
+
+    'div' gives each shard consecutive ids, the first ``total % P`` one more than the others; 'mod' gives id i to
+    shard i % P (the layouts of ``tf.nn.embedding_lookup``).
+    """
+
+    arrays: list[NDArray[Any]]
+    total: int
+    strategy: str
+    listed: bool
+    """Whether they came as a list, so that gradients go back as one."""
+
+    def locate(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the shard of each id and its row there."""
+        count = len(self.arrays)
+        if self.strategy == "mod":
+            return ids % count, ids // count
+        small, extra = divmod(self.total, count)
+        longer = ids < extra * (small + 1)
+        shard = np.where(longer, ids // (small + 1), (ids - extra) // max(small, 1))
+        row = np.where(longer, ids % (small + 1), (ids - extra) % max(small, 1))
+        return shard, row
+
+    def ids_of(self, shard: int) -> NDArray[np.int64]:
+        """Return the class ids of a shard, in the order of its rows."""
+        if self.strategy == "mod":
+            return np.arange(shard, self.total, len(self.arrays))
+        start = sum(len(array) for array in self.arrays[:shard])
+        return np.arange(start, start + len(self.arrays[shard]))
+
+    def addresses(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where the row of each id starts in memory."""
+        starts = [array.__array_interface__["data"][0] for array in self.arrays]
+        if len(starts) == 1:
+            return np.asarray(ids * self.arrays[0].strides[0] + starts[0])
+        shard, row = self.locate(ids)
+        strides = np.array([array.strides[0] for array in self.arrays])
+        return np.asarray(np.array(starts)[shard] + row * strides[shard])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the table."""
+        return self.arrays[0].dtype
+
+    @property
+    def gradient_dtype(self) -> np.dtype[Any]:
+        """The dtype of the table's gradient: its own, float32 for bfloat16, which would round once more for nothing."""
+        return _FLOAT32 if self.dtype.kind == "V" else self.dtype  # bfloat16 is the one such dtype that is let in
+
+    @property
+    def layout(self) -> tuple[int, int, int]:
+        """Column stride in bytes, storage and width, as the kernels read rows."""
+        first = self.arrays[0]
+        storage = _storage(first.dtype)
+        assert storage is not None  # checked when the table came
+        return first.strides[1], storage, first.shape[1]
+
+    @property
+    def view(self) -> TableView:
+        """Where the table is, for kernels; one of a single dimension has rows of one number."""
+        starts = np.array([array.__array_interface__["data"][0] for array in self.arrays], np.int64)
+        strides = np.array([array.strides[0] for array in self.arrays], np.int64)
+        first = self.arrays[0]
+        storage = _storage(first.dtype)
+        assert storage is not None
+        column_stride, width = (first.strides[1], first.shape[1]) if first.ndim == 2 else (0, 1)
+        return TableView(starts, strides, column_stride, storage, width, self.total, self.strategy == "mod")
+
+    def take(self, ids: NDArray[np.int64], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return the entries of a 1-D table."""
+        if len(self.arrays) == 1:
+            return self.arrays[0][ids].astype(dtype, copy=False)
+        shard, row = self.locate(ids)
+        taken = np.empty(len(ids), dtype)
+        for s, array in enumerate(self.arrays):
+            here = shard == s
+            taken[here] = array[row[here]]
+        return taken
+
+    def gradient(self, ids: NDArray[np.int64], rows: NDArray[Any]) -> RowGradient | list[RowGradient]:
+        """Return the gradient of the table, or of each shard, in `gradient_dtype`."""
+        rows = rows.astype(self.gradient_dtype, copy=False)
+        if not self.listed:
+            return RowGradient(ids, rows, self.total)
+        if len(self.arrays) == 1:
+            return [RowGradient(ids, rows, self.total)]
+        shard, row = self.locate(ids)
+        parts = []
+        for s, array in enumerate(self.arrays):
+            here = np.flatnonzero(shard == s)
+            parts.append(RowGradient(row[here], rows[here], len(array)))
+        return parts
+
+
+def _check_float(array: NDArray[Any], name: str) -> None:
+    if _storage(array.dtype) is None:
+        raise TypeError(f"{name} must be float32, float64, float16 or bfloat16 in native byte order, got {array.dtype}")
+
+
+def _as_shards(value: Any, name: str, ndim: int, strategy: str) -> Shards:
+    if strategy not in ("mod", "div"):
+        raise ValueError(f"partition_strategy must be 'mod' or 'div', got {strategy!r}")
+    if isinstance(value, np.ndarray) and value.ndim == ndim and value.size and _storage(value.dtype) is not None:
+        return Shards([np.asarray(value)], len(value), strategy, False)  # the usual case, sooner
+    # a list of numbers or of rows is no list of shards: shards are arrays
+    listed = isinstance(value, Sequence) and len(value) > 0 and all(np.ndim(part) == ndim for part in value)
+    if isinstance(value, Sequence) and len(value) == 0:
+        raise ValueError(f"{name} must be an array or a list with at least one shard, got an empty list")
+    parts = list(value) if listed else [value]
+    arrays = [np.asarray(part) for part in parts]
+    for s, array in enumerate(arrays):
+        part_name = f"{name}[{s}]" if listed else name
+        _check_float(array, part_name)
+        if array.ndim != ndim:
+            shape = "(V, D)" if ndim == 2 else "(V,)"
+            raise ValueError(f"{part_name} must have shape {shape}, got {array.shape}")
+        if array.dtype != arrays[0].dtype:
+            raise TypeError(f"{part_name} must be {arrays[0].dtype} as {name}[0] is, got {array.dtype}")
+        if array.shape[1:] != arrays[0].shape[1:]:
+            raise ValueError(
+                f"{part_name} must have {arrays[0].shape[1]} columns as {name}[0] has, got {array.shape[1]}"
+            )
+    total, count = sum(map(len, arrays)), len(arrays)
+    if total == 0 or 0 in arrays[0].shape[1:]:
+        raise ValueError(f"{name} must have at least one row and one column, got shape {arrays[0].shape}")
+    for s, array in enumerate(arrays):
+        expected = (total - s + count - 1) // count
+        if len(array) != expected:
+            raise ValueError(
+                f"{name}[{s}] must have {expected} of the {total} rows under {strategy!r}, got {len(array)}"
+            )
+    if ndim == 2 and len({array.strides[1] for array in arrays}) > 1:
+        arrays = [np.ascontiguousarray(array) for array in arrays]
+    return Shards(arrays, total, strategy, listed)
+
+
+def as_weights(weights: Any, partition_strategy: str = "mod") -> Shards:
+    """Return class weights (V, D), or a list of shards of them, checked."""
+    return _as_shards(weights, "weights", 2, partition_strategy)
+
+
+def as_biases(biases: Any, partition_strategy: str, num_classes: int) -> Shards | None:
+    """Return class biases (V,), a list of shards of them, or None, checked."""
+    if biases is None:
+        return None
+    shards = _as_shards(biases, "biases", 1, partition_strategy)
+    if shards.total != num_classes:
+        raise ValueError(f"biases must have {num_classes} entries as weights have rows, got {shards.total}")
+    return shards
+
+
+def as_inputs(inputs: Any, weights: Shards, examples: int) -> NDArray[Any]:
+    """Return inputs (B, D), checked against the table and the labels."""
+    array = np.asarray(inputs)
+    if array.dtype.kind in "iub":
+        raise TypeError(f"inputs must be floating point, got {array.dtype}: are labels and inputs swapped?")
+    _check_float(array, "inputs")
+    width = weights.arrays[0].shape[1]
+    if array.ndim != 2 or array.shape[1] != width:
+        raise ValueError(f"inputs must have shape (B, {width}) as weights have columns, got {array.shape}")
+    if len(array) != examples:
+        raise ValueError(f"inputs must have {examples} rows as labels have, got {len(array)}")
+    return array

@@ -1,0 +1,1 @@
+"""Checks of arguments; all messages of the library."""

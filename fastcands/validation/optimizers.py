@@ -1,0 +1,114 @@
+"""Checks of an optimizer's options and state, beside those of `fastcands.validation.arguments`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcands.validation.arguments import as_finite, as_size
+
+__all__ = [
+    "StateArray",
+    "as_clip_norm",
+    "as_decay",
+    "as_flag",
+    "as_seed",
+    "check_denominator",
+    "check_rising",
+    "check_state",
+]
+
+
+class StateArray(NamedTuple):
+    """An array an optimizer remembers between steps, described.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        That of the table, or (V,).
+    dtype : dtype
+        float32 or float64 for moments, int64 for steps.
+    fill : float
+        What all of it is before the first step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastcands as fc
+    >>> fc.Momentum(0.1).state_arrays(np.zeros((5, 2)))["velocity"].shape
+    (5, 2)
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fill: float
+
+
+def as_decay(value: Any, name: str) -> float:
+    """Return what a moment keeps of itself from step to step, in [0, 1)."""
+    number = as_finite(value, name)
+    if number >= 1:
+        raise ValueError(f"{name} must be in [0, 1), got {number!r}")
+    return number
+
+
+def as_clip_norm(value: Any) -> float:
+    """Return the largest norm of a row's gradient; infinity for None."""
+    if value is None:
+        return math.inf
+    number = as_finite(value, "clip_norm", or_else=" or None")
+    if number == 0:
+        raise ValueError("clip_norm must be above 0, got 0.0: no row would ever move")
+    return number
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """Return a bool, checked: anything else is most likely an argument in the wrong place."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be a bool, got {type(value).__name__}")
+    return bool(value)
+
+
+def as_seed(value: Any) -> int:
+    """Return the seed of the rounding, an unsigned 64-bit number."""
+    seed = as_size(value, "seed", minimum=0)
+    if seed >= 2**64:
+        raise ValueError(f"seed must be below 2**64, got {seed}")
+    return seed
+
+
+def check_denominator(*terms: tuple[str, float]) -> None:
+    """Refuse a denominator that a zero gradient leaves at 0; the kernels take denormal numbers as 0."""
+    if all(value < np.finfo(np.float32).tiny for _, value in terms):
+        names = " and ".join(name for name, _ in terms)
+        verb = "must not both be 0" if len(terms) > 1 else "must not be 0"
+        raise ValueError(f"{names} {verb} (in float32): a zero gradient gives 0 / 0")
+
+
+def check_state(expected: Mapping[str, StateArray], state: Any, name: str) -> None:
+    """Refuse a state that is not the one `init` makes for the table called `name`."""
+    if not isinstance(state, dict) or sorted(state) != sorted(expected):
+        came = sorted(state) if isinstance(state, dict) else type(state).__name__
+        raise TypeError(f"state of {name} must be the dict that init() returns, with {sorted(expected)}, got {came}")
+    for key, (shape, dtype, _) in expected.items():
+        array, array_name = state[key], f"state[{key!r}] of {name}"
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{array_name} must be a NumPy array, got {type(array).__name__}")
+        if array.shape != shape:
+            raise ValueError(f"{array_name} must have shape {shape}, got {array.shape}")
+        if array.dtype != dtype:
+            raise TypeError(f"{array_name} must be {dtype}, got {array.dtype}")
+        if not array.flags.writeable:
+            raise ValueError(f"{array_name} must be writable, got a read-only array")
+
+
+def check_rising(last_step: NDArray[np.int64], ids: NDArray[np.int64], step: int, name: str) -> None:
+    """Refuse a step that a row has already made, or one before it."""
+    latest = last_step[ids]
+    if len(ids) and latest.max() >= step:
+        u = int(latest.argmax())
+        raise ValueError(f"step must be above {latest[u]}, the last step of row {ids[u]} of {name}, got {step}")

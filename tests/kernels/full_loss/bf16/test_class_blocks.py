@@ -1,0 +1,132 @@
+"""What passes of exact losses pack for matrix tiles, against the definition of the blocks."""
+
+from typing import Any, NamedTuple
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from fastcands.kernels.full_loss.bf16.class_blocks import (
+    bf16_pack_inputs,
+    end_of_panel,
+    mask_labels,
+    pack_class_rows,
+    prefetch_rows,
+)
+from fastcands.kernels.table.gather import BFLOAT16, FLOAT32
+from fastcands.workspace import scratch
+from tests.matrix_tiles import bits, no_tiles, parts
+
+SIDE, WORDS = 32, 1024
+SPLIT = pytest.mark.parametrize("split", [0, 1])
+
+
+class Rows(NamedTuple):
+    """What packing rows reads of a job."""
+
+    start: int
+    row_stride: int
+    layout: tuple[int, int, int]
+    split: int = 0
+    addresses: Any = None
+    rows: Any = None
+    by_row: Any = None
+    by_column: Any = None
+
+
+class Labels(NamedTuple):
+    """What leaving out true classes reads of a job."""
+
+    label_rows: Any
+    label_examples: Any
+    tile: Any
+
+
+def _blocks(matrix, right, split):
+    """Return the packed blocks of a matrix, (rows of blocks, columns of blocks, words), zeros beyond it."""
+    rows, columns = (-(-size // SIDE) for size in matrix.shape)
+    padded = np.zeros((rows * SIDE, columns * SIDE), np.float32)
+    padded[: matrix.shape[0], : matrix.shape[1]] = matrix
+    packed = []
+    for part in parts(padded, split)[: 1 + split]:
+        blocks = bits(part).reshape(rows, SIDE, columns, SIDE).swapaxes(1, 2)
+        if right:  # tile, pair of rows, column, row of the pair
+            blocks = blocks.reshape(rows, columns, 16, 2, 2, 16).transpose(0, 1, 4, 2, 5, 3)
+        packed.append(blocks.reshape(rows, columns, WORDS))
+    return np.concatenate(packed, axis=2)
+
+
+@SPLIT
+@pytest.mark.parametrize("examples", [1, 32, 33, 70])
+@pytest.mark.parametrize("width", [1, 31, 32, 65])
+def test_inputs(width, examples, split):
+    if no_tiles():
+        return
+    inputs = np.random.default_rng(0).normal(size=(examples, width)).astype(np.float32)
+    panels, steps, words = -(-examples // SIDE), -(-width // SIDE), WORDS * (1 + split)
+    for keep in (True, False):
+        columns = scratch("columns", (panels, steps, words), np.uint16)
+        rows = scratch("input rows", (steps if keep else 0, panels, words), np.uint16)
+        columns[:], rows[:] = 7, 7
+        bf16_pack_inputs(inputs, scratch("tile", (2, SIDE, SIDE), np.float32), split, columns, rows, 2)
+        np.testing.assert_array_equal(columns, _blocks(inputs.T, True, split).swapaxes(0, 1))
+        if keep:
+            np.testing.assert_array_equal(rows, _blocks(inputs, True, split).swapaxes(0, 1))
+
+
+@SPLIT
+@pytest.mark.parametrize("width", [1, 32, 33, 96])
+@pytest.mark.parametrize(("first", "last"), [(0, 64), (3, 4), (5, 70), (90, 100)])
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_rows_of_a_table(transposed, dtype, first, last, width, split):
+    if no_tiles():
+        return
+    table = np.random.default_rng(1).normal(size=(100, width)).astype(dtype)
+    table = np.asfortranarray(table) if transposed else table
+    layout = table.strides[1], FLOAT32 if dtype == np.float32 else BFLOAT16, width
+    groups, steps, words, workers, worker = 4, -(-width // SIDE), WORDS * (1 + split), 2, 1
+    addresses = np.zeros((workers, SIDE), np.int64)
+    rows = np.full((workers * SIDE, steps * SIDE + 16), np.nan, np.float32)
+    by_row = scratch("by row", (workers, groups, steps, words), np.uint16)
+    by_column = scratch("by column", (workers, steps, groups, words), np.uint16)
+    for columns in (by_column, by_column[:0]):
+        by_row[:], by_column[:] = 7, 7
+        start = table.__array_interface__["data"][0]
+        job = Rows(start, table.strides[0], layout, split, addresses, rows, by_row, columns)
+        pack_class_rows(job, first, last, worker)
+        wanted = table[first:last].astype(np.float32)
+        here = -(-len(wanted) // SIDE)
+        np.testing.assert_array_equal(by_row[worker, :here], _blocks(wanted, False, split))
+        assert (by_row[worker, here:] == 7).all()
+        assert (by_row[0] == 7).all()
+        if len(columns):
+            np.testing.assert_array_equal(by_column[worker, :, :here], _blocks(wanted.T, False, split))
+        else:
+            assert (by_column == 7).all()
+
+
+def test_asking_ahead_touches_nothing():
+    table = np.ones((40, 33), np.float32)
+    job = Rows(table.__array_interface__["data"][0], table.strides[0], (4, FLOAT32, 33))
+    for first, last in ((0, 40), (40, 40), (40, 7)):
+        for part in range(3):
+            prefetch_rows(job, first, last, part, 3)
+    assert (table == 1).all()
+
+
+def test_true_classes_are_left_out_of_their_tile_only():
+    tile = np.zeros((2, 64, SIDE), np.float32)
+    job = Labels(np.array([5, 99, 100, 163, 164, 130, 130]), np.array([32, 33, 34, 63, 40, 41, 41]), tile)
+    mask_labels(job, 1, 7, 100, 64, 1)
+    expected = np.zeros_like(tile)
+    for row, lane in ((0, 2), (63, 31), (30, 9)):
+        expected[1, row, lane] = -np.inf
+    np.testing.assert_array_equal(tile, expected)
+
+
+def test_labels_of_a_panel():
+    job = Labels(np.zeros(6, np.int64), np.array([3, 31, 33, 33, 95, 2]), None)
+    assert [end_of_panel(job, 0, 6, j) for j in (0, 1)] == [2, 0]
+    assert [end_of_panel(job, 2, end, 1) for end in (2, 3, 6)] == [2, 3, 4]
+    assert end_of_panel(job, 4, 6, 2) == 5
