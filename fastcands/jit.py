@@ -32,7 +32,7 @@ _PACKAGE = Path(__file__).parent
 def _sources() -> list[Path]:
     """List the files of the package that kernels are built from."""
     folders = (path for folder in ("simd", "kernels") for path in (_PACKAGE / folder).rglob("*.py"))
-    return sorted([Path(__file__), _PACKAGE / "stages.py", *folders])
+    return sorted([Path(__file__), _PACKAGE / "stages.py", _PACKAGE / "workspace.py", *folders])
 
 
 @functools.cache
@@ -122,23 +122,40 @@ def kernel(function: Callable[..., Any] | None = None, *, fastmath: frozenset[st
     return _compile_lazily(function, parallel=False, fastmath=fastmath)
 
 
-def callback(function: Callable[..., None], signature: Any) -> Any:
+class _NamedCache(_KernelCache):
+    """The cache of a function that is made by another one, and so is told from its like by a name of its own."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        # Numba's own key holds what the function refers to, which is another object in every process
+        return sig, codegen.magic_tuple()
+
+
+def callback(function: Callable[..., None], signature: Any, *, name: str = "", on_disk: bool = True) -> Any:
     """Compile a function that other compiled code calls by its address.
 
     Parameters
     ----------
     function : callable
-        A function at the top level of a module of the package, which raises nothing.
+        A function of the package, which raises nothing.
     signature : numba signature
         Types of its arguments; it returns nothing.
+    name : str, optional
+        What tells the function from others that the same code makes: needed unless it stands at the top level of a
+        module.
+    on_disk : bool, default True
+        Whether to keep the machine code for other processes. Not for a function that is made from code outside the
+        package: an edit there would go unnoticed.
 
     Returns
     -------
     object
         Its ``address`` is where the code stands, as long as the object lives.
     """
+    if name:
+        function.__qualname__ = function.__name__ = name
     compiled = CFunc(function, (signature.args, signature.return_type), {}, {"error_model": "numpy"})
-    compiled._cache = _KernelCache(function)  # type: ignore[attr-defined]
+    if on_disk:
+        compiled._cache = (_NamedCache if name else _KernelCache)(function)  # type: ignore[attr-defined]
     compiled.compile()
     return compiled
 

@@ -3,13 +3,15 @@
 A step of training is a chain of parallel loops, each of which needs all of the one before. Called from Python one by
 one they cost more than they compute where the batch is small, and compiled one by one each of them is optimised three
 times over, as Numba links a loop's body into its loop and its launcher. Here a stage is an ordinary serial function
-``stage(worker, num_threads, job)``, compiled once and called by its address; the job is a named tuple of all arrays
-and numbers that the stages share. Stages get its place in memory: as a value, its hundreds of words would pass through
-every call. The one parallel loop that runs them is the same for all jobs.
+``stage(worker, num_threads, counter, job)``, compiled once and called by its address; the job is a named tuple of all
+arrays and numbers that the stages share. Stages get its address: as a value, its hundreds of words
+would pass through every call. The one parallel loop that runs them is the same for all jobs.
 
-What is the same from call to call, the scratch, is a named tuple of its own that is laid down in memory once: taking
+What is the same from call to call, the workspace, is a named tuple of its own that is laid down in memory once: taking
 its thirty arrays over from Python took some 20 microseconds of every call. A stage reads the fields of both from the
 job.
+
+Workers of a stage share its tasks by a counter, which belongs to the runner: `next_task` returns the next number.
 """
 
 from __future__ import annotations
@@ -30,27 +32,28 @@ from numpy.typing import NDArray
 
 from fastcands.jit import callback, parallel_kernel, prange
 
-__all__ = ["StagedKernel", "Workspace"]
+__all__ = ["StagedKernel", "Workspace", "next_task"]
 
 
 class _JobPointer(types.CPointer):  # type: ignore[misc, name-defined]
     """Numba's type of a job in memory: its fields are read one by one, where they are named.
 
-    The job's field ``scratch`` is the address of a tuple of the type `scratch`, whose fields are read as the job's own.
+    The job's field ``workspace`` is the address of a tuple of the type `workspace`, whose fields are read as the job's
+    own.
     """
 
-    def __init__(self, job: Any, scratch: Any) -> None:
+    def __init__(self, job: Any, workspace: Any) -> None:
         super().__init__(job)
-        self.scratch = scratch
-        self.name = f"job {job} {scratch}"
+        self.workspace = workspace
+        self.name = f"job {job} {workspace}"
 
     @property
     def key(self) -> Any:
-        return self.dtype, self.scratch
+        return self.dtype, self.workspace
 
     def owner(self, field: str) -> Any:
         """Return the type of the tuple that has a field."""
-        return self.dtype if field in self.dtype.fields else self.scratch
+        return self.dtype if field in self.dtype.fields else self.workspace
 
 
 register_model(_JobPointer)(models.PointerModel)
@@ -66,17 +69,17 @@ class _Fields(AttributeTemplate):  # type: ignore[misc]
 
 
 @lower_getattr_generic(_JobPointer)  # type: ignore[untyped-decorator]
-def _load_field(context: Any, builder: Any, pointer: Any, place: Any, field: str) -> Any:
+def _load_field(context: Any, builder: Any, pointer: Any, start: Any, field: str) -> Any:
     def load(kind: Any, start: Any, name: str) -> Any:
         position = kind.fields.index(name)
         value = builder.load(cgutils.gep_inbounds(builder, start, 0, position))
         return context.data_model_manager[kind[position]].from_data(builder, value)
 
     owner = pointer.owner(field)
-    if owner is pointer.scratch:
+    if owner is pointer.workspace:
         data = context.data_model_manager[owner].get_data_type()
-        place = builder.inttoptr(load(pointer.dtype, place, "scratch"), data.as_pointer())
-    return load(owner, place, field)
+        start = builder.inttoptr(load(pointer.dtype, start, "workspace"), data.as_pointer())
+    return load(owner, start, field)
 
 
 def _words(value: Any) -> list[int]:
@@ -112,8 +115,21 @@ class Workspace:
         self.address: int = self._memory.__array_interface__["data"][0]
 
 
-Stage = Callable[[int, int, Any], None]
+Stage = Callable[[int, int, int, Any], None]
 _INT64 = ir.IntType(64)
+_COUNTER_WORDS = 8
+"""Each counter has a cache line of its own."""
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def next_task(typingctx: Any, counter: Any) -> Any:
+    """Return the number of the next task of a stage, and count it: each worker gets numbers of its own."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], _INT64.as_pointer())
+        return builder.atomic_rmw("add", place, ir.Constant(_INT64, 1), "monotonic")
+
+    return types.int64(types.int64), codegen
 
 
 def _unowned(context: Any, builder: Any, kind: Any, value: Any) -> Any:
@@ -130,7 +146,7 @@ def _unowned(context: Any, builder: Any, kind: Any, value: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _place(typingctx: Any, job: Any) -> Any:
+def _address_on_stack(typingctx: Any, job: Any) -> Any:
     """Lay a tuple down on the stack of the calling function; return its address."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -142,19 +158,19 @@ def _place(typingctx: Any, job: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _call(typingctx: Any, stage: Any, worker: Any, num_threads: Any, place: Any) -> Any:
+def _call(typingctx: Any, stage: Any, worker: Any, num_threads: Any, counter: Any, job: Any) -> Any:
     """Call the function at the address `stage`."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [_INT64] * 3)
+        kind = ir.FunctionType(ir.VoidType(), [_INT64] * 4)
         builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 4), codegen
+    return types.void(*[types.int64] * 5), codegen
 
 
 @parallel_kernel
-def _run(stages: Any, num_threads: int, job: Any) -> None:
+def _run(stages: Any, counters: Any, num_threads: int, job: Any) -> None:
     """Run stages one after the other, each by all workers; a stage begins when the one before has ended.
 
     IN
@@ -162,14 +178,30 @@ def _run(stages: Any, num_threads: int, job: Any) -> None:
         num_threads : int
     IN, OUT
         job : named tuple
+    SCRATCH
+        counters : (stages, 8) int64, zero: a counter for each stage on a cache line
     """
-    place = _place(job)
+    where, first = _address_on_stack(job), counters.ctypes.data
     for s in range(len(stages)):
+        counter = np.int64(first) + np.int64(s * _COUNTER_WORDS * 8)
         if num_threads == 1:
-            _call(stages[s], 0, 1, place)
+            _call(stages[s], 0, 1, counter, where)
         else:
             for index in prange(num_threads):
-                _call(stages[s], np.int64(index), num_threads, place)
+                _call(stages[s], np.int64(index), num_threads, counter, where)
+
+
+_compiled: dict[tuple[Stage, bytes, bytes], Any] = {}
+"""Compiled stages, by function and type of job; chains that share a stage share its code."""
+
+
+def _compile(stage: Stage, job: Any, workspace: Workspace, kind: tuple[bytes, bytes]) -> Any:
+    known = _compiled.get((stage, *kind))
+    if known is None:
+        pointer = _JobPointer(typeof(job), typeof(workspace.fields))
+        signature = types.void(types.int64, types.int64, types.int64, pointer)
+        known = _compiled[stage, *kind] = callback(stage, signature)
+    return known
 
 
 class StagedKernel:
@@ -177,44 +209,48 @@ class StagedKernel:
 
     Parameters
     ----------
-    *stages : callable
-        ``stage(worker, num_threads, job)`` each, which Numba compiles for the type of the job at the first call with
-        it. A stage raises nothing: who calls has checked everything.
+    **stages : callable
+        By name, in their order: ``stage(worker, num_threads, counter, job)`` each, which Numba compiles for the type of
+        the job at the first call with it. A stage raises nothing: who calls has checked everything.
+
+    Attributes
+    ----------
+    stages : dict
+        As given.
     """
 
-    def __init__(self, *stages: Stage) -> None:
-        self._stages = stages
-        self._callbacks: dict[tuple[bytes, bytes], list[Any]] = {}
+    def __init__(self, **stages: Stage) -> None:
+        self.stages = stages
+        self._order = list(stages)
         self._addresses: dict[tuple[bytes, bytes, int, int], NDArray[np.int64]] = {}
 
-    def __call__(self, job: Any, scratch: Workspace, num_threads: int, first: int = 0, last: int | None = None) -> None:
-        """Run the stages from `first` up to, not including, `last` (all that follow when it is None).
+    def __call__(
+        self, job: Any, workspace: Workspace, num_threads: int, *, after: str | None = None, last: str | None = None
+    ) -> None:
+        """Run the stages that follow `after` (all from the first when it is None), up to and with `last`.
 
         Parameters
         ----------
         job : named tuple
             Of arrays, numbers and tuples of them; each element that is a number is an int, float or bool. Its field
-            ``scratch`` is the address of `scratch`.
-        scratch : Workspace
+            ``workspace`` is the address of `workspace`.
+        workspace : Workspace
             Has no field of the same name as the job.
         num_threads : int
             Workers of each stage.
-        first, last : int
-            Which stages.
+        after, last : str, optional
+            Names of stages.
         """
-        last = len(self._stages) if last is None else last
+        begin = 0 if after is None else self._order.index(after) + 1
+        end = len(self._order) if last is None else self._order.index(last) + 1
         # dtypes, layouts and flags of all arrays: no stage sees another job than its own
-        kind = compute_fingerprint(job), scratch.fingerprint
-        addresses = self._addresses.get((*kind, first, last))
+        kind = compute_fingerprint(job), workspace.fingerprint
+        addresses = self._addresses.get((*kind, begin, end))
         if addresses is None:
-            callbacks = self._callbacks.get(kind)
-            if callbacks is None:
-                pointer = _JobPointer(typeof(job), typeof(scratch.fields))
-                signature = types.void(types.int64, types.int64, pointer)
-                callbacks = self._callbacks[kind] = [callback(stage, signature) for stage in self._stages]
-            addresses = np.array([each.address for each in callbacks[first:last]], np.int64)
-            self._addresses[*kind, first, last] = addresses
+            chosen = (_compile(self.stages[name], job, workspace, kind) for name in self._order[begin:end])
+            addresses = self._addresses[*kind, begin, end] = np.array([each.address for each in chosen], np.int64)
+        counters = np.zeros((end - begin, _COUNTER_WORDS), np.int64)
         if num_threads == 1:
-            _run.dispatcher(addresses, 1, job)  # type: ignore[attr-defined]
+            _run.dispatcher(addresses, counters, 1, job)  # type: ignore[attr-defined]
         else:
-            _run(addresses, num_threads, job)
+            _run(addresses, counters, num_threads, job)

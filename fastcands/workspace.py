@@ -1,4 +1,8 @@
-"""Scratch arrays that outlive a call.
+"""Arrays of a call: what a job declares of its fields, and scratch arrays that outlive a call.
+
+A job is a named tuple of what the stages of a kernel share. The default of each of its fields is a `Field`: its shape,
+as a function of the sizes of a call, its dtype, and the stages that write and read it. Arrays are made from these
+declarations by name, so that a shape cannot meet another field than its own.
 
 A fresh array of some megabytes costs as much in page faults as a product does in arithmetic, so each thread keeps
 what its last calls used. Vectors load fastest from addresses that are multiples of a cache line; NumPy promises 16.
@@ -9,12 +13,23 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["aligned", "carve", "scratch"]
+__all__ = [
+    "Field",
+    "aligned",
+    "carve",
+    "given",
+    "new_results",
+    "number",
+    "result",
+    "scratch",
+    "shared",
+    "shared_fields",
+]
 
 _ALIGNMENT = 64
 _KEPT_AT_MOST = 256 << 20
@@ -24,6 +39,101 @@ _REMEMBERED = 8
 
 Shape = tuple[int, ...]
 _T = TypeVar("_T")
+_H = TypeVar("_H")
+
+
+_LARGE = 1 << 16
+"""Numbers of a result from which on it pays to align it to a cache line: vectors that cross lines take a third longer
+to store."""
+
+
+class Field(NamedTuple):
+    """What a job declares of one of its fields.
+
+    Attributes
+    ----------
+    kind : {'given', 'result', 'shared', 'number'}
+        Whether it comes with the call, is a new array of each call, or is kept for calls of the same sizes; a number
+        too is the same for these.
+    shape : callable
+        Takes the sizes of a call; returns the shape, or the number itself, which may be a tuple of several.
+    dtype : dtype or None
+        None for that of the arithmetic, which the sizes have as ``dtype``.
+    written, read : str
+        Names of the stages that do, separated by spaces. The caller is a stage, too: ``caller``.
+    """
+
+    kind: str
+    shape: Callable[[Any], Any]
+    dtype: DTypeLike | None
+    written: str
+    read: str
+
+
+def given(shape: Callable[[Any], Shape], dtype: DTypeLike | None = None, *, read: str) -> Any:
+    """Declare an array that comes with a call."""
+    return Field("given", shape, dtype, "caller", read)
+
+
+def result(shape: Callable[[Any], Shape], dtype: DTypeLike | None = None, *, written: str, read: str = "caller") -> Any:
+    """Declare an array that each call makes anew and returns."""
+    return Field("result", shape, dtype, written, read)
+
+
+def shared(shape: Callable[[Any], Shape], dtype: DTypeLike | None = None, *, written: str, read: str) -> Any:
+    """Declare an array of the workspace."""
+    return Field("shared", shape, dtype, written, read)
+
+
+def number(value: Callable[[Any], Any], *, read: str) -> Any:
+    """Declare a number of the workspace, or a tuple of some."""
+    return Field("number", value, None, "caller", read)
+
+
+def _dtype(field: Field, sizes: Any) -> np.dtype[Any]:
+    return np.dtype(sizes.dtype if field.dtype is None else field.dtype)
+
+
+def new_results(job: type[Any], sizes: Any, *, made: dict[str, NDArray[Any]] | None = None) -> dict[str, NDArray[Any]]:
+    """Return arrays for all results that a job declares, by name: those already made, and new, uninitialised ones."""
+    arrays = dict(made or {})
+    for name, field in job._field_defaults.items():
+        if field.kind == "result" and name not in arrays:
+            shape = field.shape(sizes)
+            make = aligned if math.prod(shape) >= _LARGE else np.empty
+            arrays[name] = make(shape, _dtype(field, sizes))
+    return arrays
+
+
+def shared_fields(fields: type[_T], sizes: Any, hold: Callable[[_T], _H]) -> _H:
+    """Return what `hold` makes of a named tuple of a workspace's arrays and numbers, until the next call.
+
+    Parameters
+    ----------
+    fields : type
+        A named tuple whose fields are all declared.
+    sizes : hashable
+        Sizes of a call. Calls with the same ones get the same.
+    hold : callable
+        Makes what is returned and remembered.
+
+    Returns
+    -------
+    object
+        Of this thread.
+    """
+    declared: dict[str, Field] = fields._field_defaults  # type: ignore[attr-defined]
+    names = [name for name, field in declared.items() if field.kind == "shared"]
+
+    def lay_down(arrays: list[NDArray[Any]]) -> _H:
+        numbers = {name: field.shape(sizes) for name, field in declared.items() if field.kind == "number"}
+        return hold(fields(**dict(zip(names, arrays, strict=True)), **numbers))
+
+    return carve(
+        (fields, sizes),
+        lambda: [(declared[name].shape(sizes), _dtype(declared[name], sizes)) for name in names],
+        lay_down,
+    )
 
 
 class _Pool(threading.local):

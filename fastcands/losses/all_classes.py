@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.full_loss.all_classes import CLASS_BLOCK, PANEL_GROUP, all_class_gradients, all_class_sums
-from fastcands.kernels.table.blocking import MR
+from fastcands.kernels.epilogues.interface import Epilogue
+from fastcands.kernels.full_loss.all_classes import class_gradients, class_sums
+from fastcands.kernels.full_loss.job import FullLossJob, FullLossSizes, FullLossWorkspace
 from fastcands.losses.batch import Batch
 from fastcands.losses.sampled_step import Spread
+from fastcands.stages import StagedKernel, Workspace
 from fastcands.threads import threads_for
 from fastcands.values import Gradients, RowGradient
-from fastcands.workspace import scratch
+from fastcands.workspace import new_results, scratch, shared_fields
 
 __all__ = ["AllClasses"]
 
 _MOST_CHUNKS = 64
 _INPUT_SUMS_BYTES = 8 << 20
 """What the chunks' shares of the input gradient may take together, unless that leaves fewer than four chunks."""
+
+
+class ShardLabels(NamedTuple):
+    """The true classes that are rows of a shard."""
+
+    rows: NDArray[np.int64]
+    """Ordered by block of classes, then by panel of their example, then as they came."""
+    examples: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    """Where the labels of each block begin."""
+    order: NDArray[np.int64]
+    """Which of all (B T) labels they are."""
 
 
 class AllClasses:
@@ -29,32 +43,36 @@ class AllClasses:
     ----------
     batch : Batch
         At least one example.
+    epilogue : Epilogue
+        Of the loss.
     needs_grad : bool
         Whether there will be a backward pass.
     """
 
-    _side = MR
-    """Rows of the table are read in groups of so many."""
-
-    def __init__(self, batch: Batch, *, needs_grad: bool) -> None:
+    def __init__(self, batch: Batch, epilogue: Epilogue, *, needs_grad: bool) -> None:
         work = batch.inputs.size * batch.weights.total
-        self.batch, self.threads, self.dtype = batch, threads_for(work), batch.inputs.dtype
-        self._prepare(needs_grad)
+        self.batch, self.epilogue, self.threads, self.dtype = batch, epilogue, threads_for(work), batch.inputs.dtype
+        sizes = self._sizes(0, 1, 0, needs_grad=needs_grad)
+        self._block, self._panels, self._nr = sizes.block, sizes.panels, sizes.nr
+        self._packed = self._pack(sizes)
 
-    def _prepare(self, needs_grad: bool) -> None:
-        """Pack the inputs, and lay out what every pass over the table needs."""
-        self._block = CLASS_BLOCK
-        self._by_example, self._by_feature = self.batch.packed(by_feature=needs_grad)
-        self._panels, self._depth, self._lanes = self._by_example.shape
-        self._ones = np.ones(max(CLASS_BLOCK, self._panels * self._lanes), self.dtype)
-        self._addresses = scratch("addresses", (self.threads, CLASS_BLOCK), np.int64)
-        self._rows = scratch("rows", (self.threads, CLASS_BLOCK, self._depth), self.dtype)
+    def _sizes(self, shard: int, chunks: int, labels: int, *, needs_grad: bool) -> Any:
+        """Return the sizes of a pass over a shard."""
+        rows, (examples, width) = len(self.batch.weights.arrays[shard]), self.batch.inputs.shape
+        return FullLossSizes(self.dtype, rows, examples, width, labels, chunks, needs_grad, self.threads)
 
-    def per_lane(self, values: NDArray[Any] | float) -> NDArray[Any]:
-        """Return a number for each lane of the panels: those of the examples, then zeros."""
-        lanes = np.zeros(self._panels * self._lanes, self.dtype)
-        lanes[: len(self.batch.inputs)] = values
-        return lanes
+    def _pack(self, sizes: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the inputs packed along features, and along examples where there will be gradients."""
+        return self.batch.packed(along_examples=sizes.needs_grad)
+
+    def _workspace(self, sizes: Any) -> Workspace:
+        return shared_fields(FullLossWorkspace, sizes, Workspace)
+
+    def padded(self, values: NDArray[Any] | float) -> NDArray[Any]:
+        """Return a number for each example of whole panels: the given ones, then zeros."""
+        numbers = np.zeros(self._panels * self._nr, self.dtype)
+        numbers[: len(self.batch.inputs)] = values
+        return numbers
 
     def true_logits(self) -> NDArray[Any]:
         """Return the logits of the true classes, (B, T); -inf where there is none."""
@@ -62,76 +80,110 @@ class AllClasses:
         self._label_rows, logits = self.batch.label_rows(offsets.reshape(self.batch.labels.shape))
         return logits
 
-    def _shard(self, shard: int) -> tuple[tuple[int, int, tuple[int, int, int]], NDArray[Any], int]:
-        """Return where a shard lies, its biases in whole tiles, and its number of classes."""
+    def _offsets(self, shard: int, padded: int) -> NDArray[Any]:
+        """Return the biases of a shard in whole tiles, -inf beyond its classes."""
         weights, biases = self.batch.weights, self.batch.biases
-        array = weights.arrays[shard]
-        offsets = scratch("offsets", (-(-len(array) // self._side) * self._side,), self.dtype)
-        offsets[len(array) :] = -np.inf
+        count = len(weights.arrays[shard])
+        offsets = scratch("offsets", (padded,), self.dtype)
+        offsets[count:] = -np.inf
         if biases is None:
-            offsets[: len(array)] = 0
+            offsets[:count] = 0
         elif len(weights.arrays) == len(biases.arrays) == 1:
-            offsets[: len(array)] = biases.arrays[0]
+            offsets[:count] = biases.arrays[0]
         else:
-            offsets[: len(array)] = biases.take(weights.ids_of(shard), self.dtype)
+            offsets[:count] = biases.take(weights.ids_of(shard), self.dtype)
         if self.batch.temperature != 1.0:
             offsets /= self.dtype.type(self.batch.temperature)
-        place = array.__array_interface__["data"][0], array.strides[0], weights.layout
-        return place, offsets, len(array)
+        return offsets
 
     def _num_chunks(self, shard: int, most: int = _MOST_CHUNKS) -> int:
-        return min(most, -(-len(self.batch.weights.arrays[shard]) // self._block))
+        return int(min(most, -(-len(self.batch.weights.arrays[shard]) // self._block)))
 
-    def _labels(self, shard: int) -> NDArray[np.int64]:
-        """Return the labels as rows of a shard, (B, T); outside of it where they are of another."""
-        batch = self.batch
-        if len(batch.weights.arrays) == 1:
-            return batch.labels
-        owner, row = batch.weights.locate(batch.labels)
-        return np.where(owner == shard, row, -1)
+    def _labels(self, shard: int) -> ShardLabels:
+        """Return the true classes in a shard, ordered as the passes meet them."""
+        batch, count = self.batch, len(self.batch.weights.arrays[shard])
+        owner, rows = batch.weights.locate(batch.labels.reshape(-1))
+        wanted = owner == shard
+        if batch.present is not None:
+            wanted &= batch.present.reshape(-1)
+        examples = np.arange(len(rows)) // batch.labels.shape[1]
+        blocks = rows // self._block
+        order = np.lexsort((examples // self._nr, blocks))
+        order = order[wanted[order]]
+        starts = np.searchsorted(blocks[order], np.arange(-(-count // self._block) + 1))
+        return ShardLabels(rows[order], examples[order], starts, order)
 
-    def sums(self, *, logistic: bool, shifts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the chunks' maxima and sums, each (chunks, lanes); see `kernels.full_loss.all_classes`."""
+    _masks_labels = False
+    """Whether the passes leave true classes out; else only gradients need to know them."""
+
+    def _no_labels(self, shard: int) -> ShardLabels:
+        none = np.zeros(0, np.int64)
+        return ShardLabels(
+            none, none, np.zeros(-(-len(self.batch.weights.arrays[shard]) // self._block) + 1, np.int64), none
+        )
+
+    def _run(
+        self, kernel: StagedKernel, shard: int, chunks: int, *, needs_grad: bool, shifts: NDArray[Any],
+        factors: NDArray[Any], shares: NDArray[Any], **results: NDArray[Any],
+    ) -> dict[str, NDArray[Any]]:  # fmt: skip
+        """Run a pass over a shard; return its results, in the given arrays or in new ones."""
+        labels = self._labels(shard) if needs_grad or self._masks_labels else self._no_labels(shard)
+        sizes = self._sizes(shard, chunks, len(labels.rows), needs_grad=needs_grad)
+        workspace = self._workspace(sizes)
+        results = new_results(FullLossJob, sizes, made=results)
+        packed_inputs, packed_inputs_t = self._packed
+        job = FullLossJob(
+            table=self.batch.weights.view_of(shard),
+            functions=self._functions(),
+            workspace=workspace.address,
+            offsets=self._offsets(shard, sizes.padded),
+            inputs=self.batch.inputs,
+            packed_inputs=packed_inputs,
+            packed_inputs_t=packed_inputs_t if needs_grad else packed_inputs_t[:0],
+            label_rows=labels.rows,
+            label_examples=labels.examples,
+            label_starts=labels.starts,
+            label_shares=shares.reshape(-1)[labels.order] if needs_grad else shares,
+            shifts=shifts,
+            factors=factors,
+            **results,
+        )
+        kernel(job, workspace, self.threads)
+        return results
+
+    def _functions(self) -> Any:
+        return self.epilogue.full_functions(self.dtype)
+
+    def sums(self, shifts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the chunks' maxima and sums, each (chunks, examples of whole panels); see `FullLossJob`."""
         chunks = [self._num_chunks(shard) for shard in range(len(self.batch.weights.arrays))]
-        chunk_max, chunk_sum = scratch("chunk_max", (2, sum(chunks), self._panels, self._lanes), self.dtype)
+        chunk_max, chunk_sum = scratch("chunk_sums", (2, sum(chunks), self._panels, self._nr), self.dtype)
+        none = np.zeros(0, self.dtype)
         first = 0
         for shard, count in enumerate(chunks):
             here = slice(first, first + count)
-            self._sum_shard(shard, chunk_max[here], chunk_sum[here], logistic, shifts)
+            self._run(
+                self._sums_kernel, shard, count, needs_grad=False, shifts=shifts, factors=none, shares=none,
+                chunk_max=chunk_max[here], chunk_sum=chunk_sum[here],
+            )  # fmt: skip
             first += count
         return chunk_max.reshape(first, -1), chunk_sum.reshape(first, -1)
 
-    def _sum_shard(
-        self, shard: int, chunk_max: NDArray[Any], chunk_sum: NDArray[Any], logistic: bool, shifts: NDArray[Any]
-    ) -> None:
-        """Write maxima and sums of the chunks of one shard, each (chunks, panels, lanes)."""
-        place, offsets, num_classes = self._shard(shard)
-        tiles = scratch("tiles", (self.threads, 1, CLASS_BLOCK, self._lanes), self.dtype)
-        all_class_sums(
-            place, offsets, (self._by_example, shifts, self._ones), (self._addresses, self._rows, tiles), chunk_max,
-            chunk_sum,
-            num_classes, logistic, np.zeros(1, np.int64), self.threads,
-        )  # fmt: skip
+    _sums_kernel, _gradients_kernel = class_sums, class_gradients
 
     def gradients(
-        self,
-        *,
-        logistic: bool,
-        shifts: NDArray[Any],
-        factors: NDArray[Any],
-        shares: NDArray[Any],
-        spread: Spread | None = None,
+        self, *, shifts: NDArray[Any], factors: NDArray[Any], shares: NDArray[Any], spread: Spread | None = None
     ) -> tuple[Gradients, NDArray[np.float64]]:
-        """Return the gradients, and the sums of a logistic loss for each lane.
+        """Return the gradients, and the sums of a loss of single logits for each example of whole panels.
 
-        `spread` is what the gradient of every logit is less, in each row.
+        `shares` (B, T) is what the gradient of each true class's logit is less, `spread` what that of every logit is.
         """
         batch, (examples, width) = self.batch, self.batch.inputs.shape
         inputs = np.zeros((examples, width), self.dtype)
-        losses = np.zeros(self._panels * self._lanes)
+        losses = np.zeros(self._panels * self._nr)
         shards = []
         for shard, array in enumerate(batch.weights.arrays):
-            total, chunk_sum, weight_rows, bias_rows = self._shard_gradients(shard, logistic, shifts, factors, shares)
+            total, chunk_sum, weight_rows, bias_rows = self._shard_gradients(shard, shifts, factors, shares)
             inputs += total[:examples, :width]
             losses += chunk_sum.astype(np.float64).sum(axis=0).reshape(-1)
             if spread is not None:
@@ -143,26 +195,22 @@ class AllClasses:
         return self._collect(inputs, shards), losses
 
     def _shard_gradients(
-        self, shard: int, logistic: bool, shifts: NDArray[Any], factors: NDArray[Any], shares: NDArray[Any]
+        self, shard: int, shifts: NDArray[Any], factors: NDArray[Any], shares: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Return a shard's part of the gradient of the inputs, of logistic losses, and its rows; at least that many."""
-        place, offsets, num_classes = self._shard(shard)
-        chunks = self._num_chunks(shard, min(_MOST_CHUNKS, max(4, _INPUT_SUMS_BYTES // self._by_example.nbytes)))
-        group = min(self._panels, PANEL_GROUP)
-        tiles = scratch("tiles", (self.threads, group, CLASS_BLOCK, self._lanes), self.dtype)
-        sums = scratch("sums", (self.threads, CLASS_BLOCK, self._lanes // 2), self.dtype)
-        input_sums = scratch("input_sums", (chunks, self._panels, self._depth, self._lanes), self.dtype)
-        chunk_sum = scratch("chunk_sum", (chunks, self._panels, self._lanes), self.dtype)
-        weight_rows = np.empty((len(offsets), self.batch.inputs.shape[1]), self.dtype)
-        bias_rows = np.empty(len(offsets), self.dtype)
-        all_class_gradients(
-            place, offsets, (self._by_example, self._by_feature, shifts, factors, self._ones), self._labels(shard),
-            shares, (self._addresses, self._rows, tiles, sums), input_sums, chunk_sum, weight_rows, bias_rows,
-            num_classes,
-            logistic, np.zeros(1, np.int64), self.threads,
+        """Return a shard's part of the gradient of the inputs, of the losses, and its rows; at least that many."""
+        bytes_a_chunk = self._packed[0].size * self.dtype.itemsize
+        chunks = self._num_chunks(shard, min(_MOST_CHUNKS, max(4, _INPUT_SUMS_BYTES // bytes_a_chunk)))
+        shape = self._sizes(shard, chunks, 0, needs_grad=True).input_sums_shape
+        chunk_sum = scratch("chunk_sums", (chunks, self._panels, self._nr), self.dtype)
+        done = self._run(
+            self._gradients_kernel, shard, chunks, needs_grad=True, shifts=shifts, factors=factors, shares=shares,
+            chunk_max=chunk_sum, chunk_sum=chunk_sum, input_sums=scratch("input_sums", shape, self.dtype),
         )  # fmt: skip
-        inputs = input_sums.sum(axis=0).transpose(0, 2, 1).reshape(-1, self._depth)
-        return inputs, chunk_sum, weight_rows, bias_rows
+        return self._input_part(done["input_sums"]), chunk_sum, done["weight_rows"], done["bias_rows"]
+
+    def _input_part(self, input_sums: NDArray[Any]) -> NDArray[Any]:
+        """Return a shard's part of the gradient of the inputs, (at least B, at least D)."""
+        return np.asarray(input_sums.sum(axis=0).transpose(0, 2, 1).reshape(-1, input_sums.shape[2]))
 
     def _collect(self, inputs: NDArray[Any], shards: list[tuple[NDArray[Any], NDArray[Any]]]) -> Gradients:
         """Return gradients as callers get them, from those of each shard."""

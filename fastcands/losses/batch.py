@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.table.blocking import panel_lanes, panels_for, whole_tiles
+from fastcands.kernels.table.blocking import panel_width, panels_for, whole_tiles
 from fastcands.kernels.table.class_ids import all_below
-from fastcands.kernels.table.gather import FLOAT32, gather_rows
+from fastcands.kernels.table.gather import gather_rows
 from fastcands.kernels.table.label_logits import label_logits
 from fastcands.kernels.table.packing import pack_inputs
-from fastcands.kernels.table.view import TableView
+from fastcands.kernels.table.view import FLOAT32, TableView
 from fastcands.losses.shards import Shards, as_biases, as_inputs, as_weights
 from fastcands.precision import Precision, resolve
 from fastcands.threads import get_num_threads
@@ -119,15 +119,15 @@ class Batch(NamedTuple):
         """Which rows have no class at all, (B,); None when all labels are classes."""
         return None if self.present is None else np.asarray(~self.present.any(axis=1))
 
-    def packed(self, by_feature: bool) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the inputs in panels of examples and, when wanted, in panels of features."""
+    def packed(self, along_examples: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the inputs packed along features and, when wanted, along examples; see `kernels.table.packing`."""
         examples, width = self.inputs.shape
         dtype = self.inputs.dtype
-        lanes = panel_lanes(dtype)
+        nr = panel_width(dtype)
         panels = panels_for(examples, dtype)
-        feature_panels = panels_for(width, dtype) if by_feature else 0
-        first = scratch("by_example", (panels, self.depth, lanes), dtype)
-        second = scratch("by_feature", (feature_panels, panels * lanes, lanes), dtype)
+        feature_panels = panels_for(width, dtype) if along_examples else 0
+        first = scratch("packed_inputs", (panels, self.depth, nr), dtype)
+        second = scratch("packed_inputs_t", (feature_panels, panels * nr, nr), dtype)
         pack_inputs(self.inputs, first, second, get_num_threads())
         return first, second
 
@@ -146,9 +146,8 @@ class Batch(NamedTuple):
     def label_rows(self, offsets: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the rows of the true classes (B T, depth) and their logits (B, T), offsets added."""
         flat = self.labels.reshape(-1)
-        column_stride, storage, width = self.weights.layout
         rows = scratch("label_rows", (len(flat), self.depth), self.inputs.dtype)
-        gather_rows(self.weights.addresses(flat), column_stride, storage, width, rows, get_num_threads())
+        gather_rows(self.weights.addresses(flat), self.weights.view, rows, get_num_threads())
         logits = np.empty(self.labels.shape, self.inputs.dtype)
         label_logits(self.inputs, rows, offsets, logits, get_num_threads())
         if self.present is not None:

@@ -188,7 +188,9 @@ class Bf16AllClasses(AllClasses):
         return part
 
 
-def exact_classes(batch: Batch, *, needs_grad: bool) -> AllClasses:
+def exact_classes(batch: Batch, epilogue: Any, *, needs_grad: bool) -> AllClasses:
     """Return what makes the passes over the table, in the tier of the batch where that pays; see `AllClasses`."""
     small = len(batch.inputs) < _FEWEST_EXAMPLES or batch.inputs.size * batch.weights.total < _WORTH_ROUNDING
-    return (AllClasses if small or batch.precision == "highest" else Bf16AllClasses)(batch, needs_grad=needs_grad)
+    return (AllClasses if small or batch.precision == "highest" else Bf16AllClasses)(
+        batch, epilogue, needs_grad=needs_grad
+    )

@@ -5,44 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.losses.batch import Batch, no_gradients
-from fastcands.losses.bf16_all_classes import exact_classes
+from fastcands.kernels.epilogues.logistic import LOGISTIC
+from fastcands.losses.batch import Batch
 from fastcands.losses.interface import ExactLoss, Result
+from fastcands.losses.per_logit import full_per_logit
 
-__all__ = ["LogisticLoss", "full_logistic"]
-
-
-def _targets(batch: Batch) -> NDArray[Any]:
-    """Return 1 where a true class stands first in its row, 0 where it is repeated or no class."""
-    labels = batch.labels
-    repeated = np.tril(labels[:, :, None] == labels[:, None, :], -1)
-    if batch.present is not None:
-        repeated &= batch.present[:, None, :]
-    first = ~repeated.any(axis=2)
-    return np.asarray(first if batch.present is None else first & batch.present, batch.inputs.dtype)
-
-
-def full_logistic(batch: Batch, upstream: NDArray[Any] | None) -> Result:
-    """Return the loss of each row and, when `upstream` is given, the gradients."""
-    examples = len(batch.inputs)
-    if not examples:
-        return np.zeros(0, batch.given_dtype), None if upstream is None else no_gradients(batch)
-    classes = exact_classes(batch, needs_grad=upstream is not None)
-    true_logits, targets = classes.true_logits(), _targets(batch)
-    unshifted = classes.per_lane(0.0)
-    gradients = None
-    if upstream is None:
-        losses = classes.sums(logistic=True, shifts=unshifted)[1].astype(np.float64).sum(axis=0)
-    else:
-        gradients, losses = classes.gradients(
-            logistic=True, shifts=unshifted, factors=classes.per_lane(upstream), shares=upstream[:, None] * targets
-        )
-    with np.errstate(invalid="ignore"):  # NaN and infinite logits give a NaN loss, not a warning
-        gain = np.where(targets == 0, 0, true_logits.astype(np.float64)).sum(axis=1)
-        return (losses[:examples] - gain).astype(batch.given_dtype), gradients
+__all__ = ["LogisticLoss"]
 
 
 @dataclass(frozen=True)
@@ -87,4 +57,4 @@ class LogisticLoss(ExactLoss):
     """
 
     def _evaluate(self, batch: Batch, upstream: NDArray[Any] | None) -> Result:
-        return full_logistic(batch, upstream)
+        return full_per_logit(batch, LOGISTIC, upstream)

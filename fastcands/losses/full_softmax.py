@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.kernels.epilogues.softmax import SOFTMAX
 from fastcands.losses.batch import Batch, no_gradients
-from fastcands.losses.bf16_all_classes import exact_classes
+from fastcands.losses.exact_classes import exact_classes
 from fastcands.losses.interface import ExactLoss, Result
 from fastcands.losses.sampled_step import Spread
 from fastcands.losses.smoothing import table_sums
@@ -23,9 +24,9 @@ def full_softmax(batch: Batch, upstream: NDArray[Any] | None, label_smoothing: f
     examples = len(batch.inputs)
     if not examples:
         return np.zeros(0, batch.given_dtype), None if upstream is None else no_gradients(batch)
-    classes = exact_classes(batch, needs_grad=upstream is not None)
+    classes = exact_classes(batch, SOFTMAX, needs_grad=upstream is not None)
     true_logits, targets = classes.true_logits(), batch.targets
-    chunk_max, chunk_sum = classes.sums(logistic=False, shifts=classes.per_lane(0.0))
+    chunk_max, chunk_sum = classes.sums(classes.padded(0.0))
     highest = chunk_max.max(axis=0)
     with np.errstate(invalid="ignore"):  # NaN and infinite logits give a NaN loss, not a warning
         sums = (chunk_sum * np.exp(chunk_max.astype(np.float64) - highest)).sum(axis=0)
@@ -38,13 +39,13 @@ def full_softmax(batch: Batch, upstream: NDArray[Any] | None, label_smoothing: f
     loss = loss.astype(batch.given_dtype)
     if upstream is None:
         return loss, None
-    factors = classes.per_lane(upstream / sums[:examples])
+    factors = classes.padded(upstream / sums[:examples])
     shares = np.asarray(upstream[:, None] * targets * (1 - label_smoothing), upstream.dtype)
     spread = None
     if label_smoothing:
         even = np.asarray(upstream * (label_smoothing / batch.weights.total), upstream.dtype)
         spread = Spread(even, row_sum.astype(upstream.dtype))
-    return loss, classes.gradients(logistic=False, shifts=highest, factors=factors, shares=shares, spread=spread)[0]
+    return loss, classes.gradients(shifts=highest, factors=factors, shares=shares, spread=spread)[0]
 
 
 @dataclass(frozen=True)

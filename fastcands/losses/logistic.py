@@ -5,44 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.sampled_loss.stages import FORWARD, GRADIENTS, JOIN
-from fastcands.losses.batch import Batch, no_gradients
+from fastcands.kernels.epilogues.logistic import LOGISTIC
+from fastcands.losses.batch import Batch
 from fastcands.losses.interface import Result, SampledLoss
-from fastcands.losses.per_example import per_example_loss
-from fastcands.losses.sampled_step import SampledLossStep
+from fastcands.losses.per_logit import sampled_per_logit
 from fastcands.validation.losses import as_log_normalizer
 from fastcands.values import SampledValues
 
-__all__ = ["NCELoss", "NegativeSamplingLoss", "SampledLogisticLoss", "sampled_logistic"]
-
-
-def sampled_logistic(
-    batch: Batch,
-    values: SampledValues,
-    *,
-    subtract_log_q: bool,
-    remove_accidental_hits: bool,
-    log_normalizer: NDArray[Any] | float = 0.0,
-    upstream: NDArray[Any] | None,
-) -> Result:
-    """Return the loss of each row and, when `upstream` is given, the gradients."""
-    if not len(batch.inputs):
-        return np.zeros(0, batch.given_dtype), None if upstream is None else no_gradients(batch)
-    if values.sampled_candidates.ndim == 2:
-        return per_example_loss(
-            batch, values, logistic=True, subtract_log_q=subtract_log_q, remove_hits=remove_accidental_hits,
-            log_normalizer=log_normalizer, upstream=upstream,
-        )  # fmt: skip
-    step = SampledLossStep(
-        batch, values, logistic=True, subtract_log_q=subtract_log_q, remove_hits=remove_accidental_hits, merge=False,
-        log_normalizer=log_normalizer, upstream=upstream,
-    )  # fmt: skip
-    step.run((FORWARD[0], JOIN[1] if upstream is None else GRADIENTS[1]))
-    loss = step.job.loss.astype(batch.given_dtype, copy=False)
-    return loss, None if upstream is None else step.gradients()
+__all__ = ["NCELoss", "NegativeSamplingLoss", "SampledLogisticLoss"]
 
 
 @dataclass(frozen=True)
@@ -108,8 +80,14 @@ class NCELoss(SampledLoss):
 
     def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:
         shift = as_log_normalizer(self.log_normalizer, len(batch.inputs))
-        return sampled_logistic(
-            batch, values, subtract_log_q=True, remove_accidental_hits=False, log_normalizer=shift, upstream=upstream
+        return sampled_per_logit(
+            batch,
+            values,
+            LOGISTIC,
+            subtract_log_q=True,
+            remove_accidental_hits=False,
+            log_normalizer=shift,
+            upstream=upstream,
         )
 
 
@@ -161,7 +139,9 @@ class SampledLogisticLoss(SampledLoss):
     """
 
     def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:
-        return sampled_logistic(batch, values, subtract_log_q=True, remove_accidental_hits=True, upstream=upstream)
+        return sampled_per_logit(
+            batch, values, LOGISTIC, subtract_log_q=True, remove_accidental_hits=True, upstream=upstream
+        )
 
 
 @dataclass(frozen=True)
@@ -216,4 +196,6 @@ class NegativeSamplingLoss(SampledLoss):
     """
 
     def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:
-        return sampled_logistic(batch, values, subtract_log_q=False, remove_accidental_hits=False, upstream=upstream)
+        return sampled_per_logit(
+            batch, values, LOGISTIC, subtract_log_q=False, remove_accidental_hits=False, upstream=upstream
+        )

@@ -7,8 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.kernels.epilogues.interface import Epilogue
 from fastcands.kernels.sampled_loss.gradients import add_label_rows
-from fastcands.kernels.sampled_loss.per_example import example_input_gradients, example_logits, example_losses
+from fastcands.kernels.sampled_loss.per_example import (
+    example_input_gradients,
+    example_logits,
+    example_softmax,
+    example_terms,
+)
 from fastcands.losses.batch import Batch
 from fastcands.threads import get_num_threads
 from fastcands.values import Gradients, SampledValues
@@ -20,8 +26,8 @@ __all__ = ["per_example_loss"]
 def per_example_loss(
     batch: Batch,
     values: SampledValues,
+    epilogue: Epilogue,
     *,
-    logistic: bool,
     subtract_log_q: bool,
     remove_hits: bool,
     log_normalizer: NDArray[Any] | float = 0.0,
@@ -43,15 +49,18 @@ def per_example_loss(
     addresses = batch.weights.addresses(classes.reshape(-1)).reshape(classes.shape)
     rows = scratch("rows", (threads, classes.shape[1], batch.depth), dtype)
     logits, loss = np.empty(classes.shape, dtype), np.empty(examples, dtype)
-    example_logits(batch.weights.layout, addresses, batch.inputs, offsets.astype(dtype), rows, logits, threads)
+    example_logits(batch.weights.view, addresses, batch.inputs, offsets.astype(dtype), rows, logits, threads)
     weights = np.ones(examples, dtype) if upstream is None else upstream
-    shifts = np.zeros(examples, dtype) + np.asarray(log_normalizer, dtype)
-    example_losses(logits, batch.targets, shifts, weights, logistic, loss, threads)
+    if epilogue.is_normalized:
+        example_softmax(logits, batch.targets, weights, loss, threads)
+    else:
+        shifts = np.zeros(examples, dtype) + np.asarray(log_normalizer, dtype)
+        example_terms(logits, batch.targets, shifts, weights, epilogue.terms, loss, threads)
     loss = loss.astype(batch.given_dtype, copy=False)
     if upstream is None:
         return loss, None
     d_inputs = np.empty_like(batch.inputs)
-    example_input_gradients(batch.weights.layout, addresses, logits, rows, d_inputs, threads)
+    example_input_gradients(batch.weights.view, addresses, logits, rows, d_inputs, threads)
     ids, order, starts = _group(classes.reshape(-1))
     weight_rows, bias_rows = np.empty((len(ids), batch.inputs.shape[1]), dtype), np.empty(len(ids), dtype)
     add_label_rows(order, starts, -1 - np.arange(len(ids)), logits, batch.inputs, weight_rows, bias_rows, threads)

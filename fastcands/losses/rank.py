@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.kernels.epilogues.softmax import SOFTMAX
 from fastcands.kernels.table.blocking import whole_tiles
 from fastcands.kernels.table.gather import gather_rows
 from fastcands.losses.all_classes import AllClasses
@@ -29,8 +30,7 @@ _ROWS_AT_ONCE = 256
 
 def _candidate_rows(batch: Batch, classes: NDArray[np.int64]) -> NDArray[Any]:
     rows = np.empty((len(classes), batch.inputs.shape[1]), batch.inputs.dtype)
-    column_stride, storage, width = batch.weights.layout
-    gather_rows(batch.weights.addresses(classes), column_stride, storage, width, rows, get_num_threads())
+    gather_rows(batch.weights.addresses(classes), batch.weights.view, rows, get_num_threads())
     return rows
 
 
@@ -45,8 +45,8 @@ def _batch_scores(
     table = Shards([inputs], len(inputs), "mod", listed=False)
     none = np.zeros((len(rows), 1), np.int64)
     swapped = Batch(table, None, none, rows, rows.dtype, whole_tiles(rows.shape[1]))
-    classes_pass = AllClasses(swapped, needs_grad=False)
-    chunk_max, chunk_sum = classes_pass.sums(logistic=False, shifts=classes_pass.per_lane(0.0))
+    classes_pass = AllClasses(swapped, SOFTMAX, needs_grad=False)
+    chunk_max, chunk_sum = classes_pass.sums(classes_pass.padded(0.0))
     highest = chunk_max.max(axis=0).astype(np.float64)
     with np.errstate(invalid="ignore"):  # inputs that are not finite give scores of NaN, not a warning
         sums = (chunk_sum * np.exp(chunk_max - highest)).sum(axis=0)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.sampled_loss.stages import FORWARD, GRADIENTS, JOIN
+from fastcands.kernels.epilogues.softmax import SOFTMAX
 from fastcands.kernels.table.blocking import LOWEST
 from fastcands.losses.batch import Batch, no_gradients
 from fastcands.losses.interface import Result, SampledLoss
@@ -36,25 +36,23 @@ def sampled_softmax(
         if label_smoothing:
             raise ValueError("label_smoothing must be 0 when sampled_candidates are (B, S), got candidates per example")
         return per_example_loss(
-            batch, values, logistic=False, subtract_log_q=True, remove_hits=remove_accidental_hits, upstream=upstream
+            batch, values, SOFTMAX, subtract_log_q=True, remove_hits=remove_accidental_hits, upstream=upstream
         )
     step = SampledLossStep(
-        batch, values, logistic=False, subtract_log_q=True, remove_hits=remove_accidental_hits, merge=True,
-        upstream=upstream,
-    )  # fmt: skip
-    job, scratch = step.job, step.scratch
-    spread = None
+        batch, values, SOFTMAX, subtract_log_q=True, remove_hits=remove_accidental_hits, upstream=upstream
+    )
+    job, spread = step.job, None
     if label_smoothing:
-        step.run((FORWARD[0], JOIN[1]))
-        smoothing = smooth_sampled(batch, values, scratch, label_smoothing, remove_accidental_hits)
+        step.run(last="reduce")
+        smoothing = smooth_sampled(batch, values, step.workspace, label_smoothing, remove_accidental_hits)
         np.add(job.loss, smoothing.loss, out=job.loss)
-        true_gradient = scratch.true_gradient
+        true_gradient = step.workspace.true_gradient
         np.add(true_gradient, job.upstream[:, None] * smoothing.true_share, out=true_gradient)
         spread = smoothing.spread(job.upstream)
         if upstream is not None:
-            step.run(GRADIENTS)
+            step.run(after="reduce")
     else:
-        step.run((FORWARD[0], JOIN[1] if upstream is None else GRADIENTS[1]))
+        step.run(last="reduce" if upstream is None else None)
     loss = job.loss.astype(batch.given_dtype, copy=False)
     return loss, None if upstream is None else step.gradients(spread)
 
@@ -90,17 +88,16 @@ class Diagnostics(NamedTuple):
 
 def _forward(batch: Batch, values: SampledValues, remove_accidental_hits: bool, merge: bool) -> SampledLossStep:
     step = SampledLossStep(
-        batch, values, logistic=False, subtract_log_q=True, remove_hits=remove_accidental_hits, merge=merge,
-        upstream=None,
-    )  # fmt: skip
-    step.run(FORWARD)
+        batch, values, SOFTMAX, subtract_log_q=True, remove_hits=remove_accidental_hits, merge=merge, upstream=None
+    )
+    step.run(last="logits")
     return step
 
 
 def _peaks(step: SampledLossStep) -> NDArray[Any]:
     """Return the highest logit of a candidate for each example."""
-    blocks = -(-int(step.scratch.sizes[0]) // step.scratch.rows.shape[1])
-    return np.asarray(step.scratch.tile_max[:blocks].max(axis=0).reshape(-1)[: len(step.job.loss)])
+    blocks = -(-int(step.workspace.sizes[0]) // step.workspace.rows.shape[1])
+    return np.asarray(step.workspace.tile_max[:blocks].max(axis=0).reshape(-1)[: len(step.job.loss)])
 
 
 def _diagnose(batch: Batch, values: SampledValues, remove_accidental_hits: bool) -> Diagnostics:
@@ -109,8 +106,8 @@ def _diagnose(batch: Batch, values: SampledValues, remove_accidental_hits: bool)
     highest = np.where(tile_max > LOWEST, tile_max, -np.inf)
     step = _forward(batch, values, remove_accidental_hits, merge=True)
     merged = _peaks(step)
-    step.run(JOIN)
-    loss, true_logits, targets = step.job.loss, step.scratch.true_logits.copy(), batch.targets
+    step.run(after="logits", last="reduce")
+    loss, true_logits, targets = step.job.loss, step.workspace.true_logits.copy(), batch.targets
     finite = np.where(targets == 0, 0, true_logits)
     empty = np.zeros(len(loss), bool) if batch.empty_rows is None else batch.empty_rows
     normalizer = loss + np.where(empty, merged, (targets * finite).sum(axis=1))

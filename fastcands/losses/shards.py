@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.table.gather import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
-from fastcands.kernels.table.view import TableView
+from fastcands.kernels.table.view import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, TableView
 from fastcands.values import RowGradient
 
 __all__ = ["Shards", "as_biases", "as_inputs", "as_weights"]
@@ -76,14 +75,6 @@ class Shards(NamedTuple):
         return _FLOAT32 if self.dtype.kind == "V" else self.dtype  # bfloat16 is the one such dtype that is let in
 
     @property
-    def layout(self) -> tuple[int, int, int]:
-        """Column stride in bytes, storage and width, as the kernels read rows."""
-        first = self.arrays[0]
-        storage = _storage(first.dtype)
-        assert storage is not None  # checked when the table came
-        return first.strides[1], storage, first.shape[1]
-
-    @property
     def view(self) -> TableView:
         """Where the table is, for kernels; one of a single dimension has rows of one number."""
         starts = np.array([array.__array_interface__["data"][0] for array in self.arrays], np.int64)
@@ -91,8 +82,14 @@ class Shards(NamedTuple):
         first = self.arrays[0]
         storage = _storage(first.dtype)
         assert storage is not None
-        column_stride, width = (first.strides[1], first.shape[1]) if first.ndim == 2 else (0, 1)
-        return TableView(starts, strides, column_stride, storage, width, self.total, self.strategy == "mod")
+        feature_stride, width = (first.strides[1], first.shape[1]) if first.ndim == 2 else (0, 1)
+        return TableView(starts, strides, feature_stride, storage, width, self.total, self.strategy == "mod")
+
+    def view_of(self, shard: int) -> TableView:
+        """Where one shard is, as a table of its own."""
+        view = self.view
+        here = slice(shard, shard + 1)
+        return view._replace(starts=view.starts[here], strides=view.strides[here], total=len(self.arrays[shard]))
 
     def take(self, ids: NDArray[np.int64], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return the entries of a 1-D table."""

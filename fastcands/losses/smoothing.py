@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.sampled_loss.bf16.job import Bf16Workspace
-from fastcands.kernels.sampled_loss.job import SampledLossWorkspace
 from fastcands.kernels.table.gather import gather_rows
 from fastcands.losses.batch import Batch
 from fastcands.losses.sampled_step import Spread
@@ -47,7 +45,7 @@ def first_of_row(labels: NDArray[np.int64], present: NDArray[np.bool_]) -> NDArr
 def smooth_sampled(
     batch: Batch,
     values: SampledValues,
-    scratch: SampledLossWorkspace | Bf16Workspace,
+    workspace: Any,
     epsilon: float,
     remove_hits: bool,
 ) -> Smoothing:
@@ -56,21 +54,20 @@ def smooth_sampled(
     With n logits in a row, hits left out, a true class has the target ``(1 - epsilon) / T + epsilon / n`` and a
     candidate ``epsilon / n``. The sum of a row's candidate logits is one product with the sum of their table rows.
     """
-    columns = int(scratch.sizes[0])
-    classes, copies = scratch.classes[:columns], scratch.copies[:columns].astype(np.float64)
+    candidates = int(workspace.sizes[0])
+    classes, copies = workspace.classes[:candidates], workspace.copies[:candidates].astype(np.float64)
     corrections = np.zeros(len(classes))
     np.subtract.at(
         corrections, np.searchsorted(classes, values.sampled_candidates), np.log(values.sampled_expected_count)
     )
     rows = np.empty((len(classes), batch.inputs.shape[1]), batch.inputs.dtype)
-    column_stride, storage, width = batch.weights.layout
-    gather_rows(batch.weights.addresses(classes), column_stride, storage, width, rows, get_num_threads())
+    gather_rows(batch.weights.addresses(classes), batch.weights.view, rows, get_num_threads())
     row_sum = copies @ rows
     constant = (copies * batch.bias_of(classes)).sum() + corrections.sum()
 
     present = np.ones(batch.labels.shape, bool) if batch.present is None else batch.present
-    true_logits = np.where(present, scratch.true_logits, 0).astype(np.float64)
-    places = scratch.label_candidates.reshape(batch.labels.shape)
+    true_logits = np.where(present, workspace.true_logits, 0).astype(np.float64)
+    places = workspace.label_candidates.reshape(batch.labels.shape)
     hit = (places >= 0) & present & first_of_row(batch.labels, present) if remove_hits else np.zeros_like(present)
     hit_copies = np.where(hit, copies[places], 0)
     raw = true_logits + np.log(values.true_expected_count)  # the correction of a true logit undone

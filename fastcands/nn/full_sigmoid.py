@@ -6,8 +6,9 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from fastcands.kernels.epilogues.logistic import LOGISTIC
 from fastcands.losses.batch import as_upstream
-from fastcands.losses.full_logistic import full_logistic
+from fastcands.losses.per_logit import full_per_logit
 from fastcands.nn.arguments import checked_batch
 from fastcands.values import Gradients
 
@@ -70,7 +71,8 @@ def full_sigmoid_loss(
     >>> fc.nn.full_sigmoid_loss(weights, None, [[3], [7]], inputs).round(4)
     array([69.3147, 69.3147], dtype=float32)
     """
-    return full_logistic(checked_batch(weights, biases, labels, inputs, None, num_true, partition_strategy), None)[0]
+    batch = checked_batch(weights, biases, labels, inputs, None, num_true, partition_strategy)
+    return full_per_logit(batch, LOGISTIC, None)[0]
 
 
 def full_sigmoid_loss_and_grad(
@@ -131,6 +133,6 @@ def full_sigmoid_loss_and_grad(
     array([ 0.5,  0.5,  0.5, -0.5], dtype=float32)
     """
     batch = checked_batch(weights, biases, labels, inputs, None, num_true, partition_strategy)
-    loss, gradients = full_logistic(batch, as_upstream(upstream, len(batch.inputs), batch.inputs.dtype))
+    loss, gradients = full_per_logit(batch, LOGISTIC, as_upstream(upstream, len(batch.inputs), batch.inputs.dtype))
     assert gradients is not None  # they were asked for
     return loss, gradients

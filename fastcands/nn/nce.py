@@ -6,8 +6,9 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from fastcands.kernels.epilogues.logistic import LOGISTIC
 from fastcands.losses.batch import as_upstream
-from fastcands.losses.logistic import sampled_logistic
+from fastcands.losses.per_logit import sampled_per_logit
 from fastcands.nn.arguments import checked_batch, checked_values
 from fastcands.validation.losses import as_flag
 from fastcands.values import Gradients, SampledValues
@@ -104,7 +105,9 @@ def nce_loss(
     remove = as_flag(remove_accidental_hits, "remove_accidental_hits")
     batch = checked_batch(weights, biases, labels, inputs, num_classes, num_true, partition_strategy)
     values = checked_values(batch, sampled_values, "log_uniform", num_sampled, num_classes, seed)
-    return sampled_logistic(batch, values, subtract_log_q=True, remove_accidental_hits=remove, upstream=None)[0]
+    return sampled_per_logit(
+        batch, values, LOGISTIC, subtract_log_q=True, remove_accidental_hits=remove, upstream=None
+    )[0]
 
 
 def nce_loss_and_grad(
@@ -200,8 +203,8 @@ def nce_loss_and_grad(
     batch = checked_batch(weights, biases, labels, inputs, num_classes, num_true, partition_strategy)
     given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)
     values = checked_values(batch, sampled_values, "log_uniform", num_sampled, num_classes, seed)
-    loss, gradients = sampled_logistic(
-        batch, values, subtract_log_q=True, remove_accidental_hits=remove, upstream=given
+    loss, gradients = sampled_per_logit(
+        batch, values, LOGISTIC, subtract_log_q=True, remove_accidental_hits=remove, upstream=given
     )
     assert gradients is not None  # they were asked for
     return loss, gradients

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.table.blocking import panel_lanes
+from fastcands.kernels.table.blocking import panel_width
 from fastcands.table.results import Evaluation, TopK
 from fastcands.table.scores import Scores
 from fastcands.threads import get_num_threads
@@ -30,7 +30,7 @@ def top_classes_of(weights: NDArray[Any], biases: NDArray[Any] | None, inputs: A
     count = len(scores.inputs)
     result = TopK(np.empty((count, wanted), np.int64), np.empty((count, wanted), scores.dtype))
     each = get_num_threads() * wanted * (8 + scores.dtype.itemsize)
-    lanes = panel_lanes(scores.dtype)
+    lanes = panel_width(scores.dtype)
     at_once = min(_ROWS_AT_ONCE, max(1, _FOUND_BYTES // each))
     if at_once > lanes:
         at_once -= at_once % lanes

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.full_loss.all_classes import CLASS_BLOCK
+from fastcands.kernels.epilogues.softmax import SOFTMAX
+from fastcands.kernels.full_loss.job import CLASS_BLOCK
 from fastcands.kernels.full_loss.ranks import ranks_and_sums, true_scores
 from fastcands.kernels.full_loss.top_k import merge_top_classes, top_classes
-from fastcands.kernels.table.blocking import MR, panel_lanes, panels_for, whole_tiles
+from fastcands.kernels.table.blocking import MR, panel_width, panels_for, whole_tiles
 from fastcands.kernels.table.packing import pack_inputs
 from fastcands.losses.shards import as_inputs, as_weights
 from fastcands.threads import get_num_threads
@@ -59,8 +60,7 @@ class Scores:
         self._depth = whole_tiles(self._width)
         self._threads = get_num_threads()
         self._shards, self._biases = table, biases
-        array = table.arrays[0]
-        self._place = array.__array_interface__["data"][0], array.strides[0], table.layout
+        self._view = table.view
         self._offsets = np.zeros(whole_tiles(self.num_classes), self.dtype)
         self._offsets[self.num_classes :] = -np.inf
         if biases is not None:
@@ -70,30 +70,30 @@ class Scores:
         inputs = np.ascontiguousarray(self.inputs[rows], self.dtype)
         if not inputs.flags.writeable:  # a writable copy keeps kernels to one signature
             inputs = inputs.copy()
-        lanes = panel_lanes(self.dtype)
-        by_example = scratch("by_example", (panels_for(len(inputs), self.dtype), self._depth, lanes), self.dtype)
-        pack_inputs(inputs, by_example, np.empty((0, len(by_example) * lanes, lanes), self.dtype), self._threads)
-        return by_example
+        nr = panel_width(self.dtype)
+        packed = scratch("packed", (panels_for(len(inputs), self.dtype), self._depth, nr), self.dtype)
+        pack_inputs(inputs, packed, np.empty((0, len(packed) * nr, nr), self.dtype), self._threads)
+        return packed
 
-    def _blocks(self, by_example: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    def _blocks(self, packed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Return each worker's addresses, rows and tile."""
-        lanes = by_example.shape[2]
+        nr = packed.shape[2]
         return (
             scratch("addresses", (self._threads, CLASS_BLOCK), np.int64),
             scratch("rows", (self._threads, CLASS_BLOCK, self._depth), self.dtype),
-            scratch("tiles", (self._threads, CLASS_BLOCK, lanes), self.dtype),
+            scratch("tiles", (self._threads, CLASS_BLOCK, nr), self.dtype),
         )
 
     def top(self, rows: slice, ids: NDArray[np.int64], scores: NDArray[Any]) -> None:
         """Write the best classes of some rows, and their scores, (rows, k); at least one row."""
-        by_example = self._packed(rows)
-        panels, _, lanes = by_example.shape
-        limits = scratch("limits", (self._threads, panels * lanes), self.dtype)
+        packed = self._packed(rows)
+        panels, _, nr = packed.shape
+        limits = scratch("limits", (self._threads, panels * nr), self.dtype)
         found_scores = scratch("found_scores", (self._threads, *ids.shape), self.dtype)
         found_ids = scratch("found_ids", (self._threads, *ids.shape), np.int64)
         sizes = np.zeros((self._threads, len(ids)), np.int64)
         top_classes(
-            self._place, self._offsets, by_example, (*self._blocks(by_example), limits), found_scores, found_ids,
+            self._view, self._offsets, packed, (*self._blocks(packed), limits), found_scores, found_ids,
             sizes, self.num_classes, np.zeros(1, np.int64), self._threads,
         )  # fmt: skip
         merge_top_classes(found_scores, found_ids, sizes, scores, ids, self._threads)
@@ -104,44 +104,45 @@ class Scores:
         `labels` (rows, T) are below 0 where there is no class; each row has at least one class. Ranks are 1 when they
         are not wanted.
         """
-        by_example = self._packed(rows)
-        panels, _, lanes = by_example.shape
-        true, best = self._true_scores(by_example, labels)
+        packed = self._packed(rows)
+        panels, _, nr = packed.shape
+        true, best = self._true_scores(packed, labels)
         chunks = min(_CHUNKS, -(-self.num_classes // CLASS_BLOCK))
-        peaks, totals = scratch("peaks", (2, chunks, panels, lanes), self.dtype)
-        before = scratch("before", (chunks, panels, lanes), np.int64)
+        chunk_max, chunk_sum = scratch("chunk_max", (2, chunks, panels, nr), self.dtype)
+        before = scratch("before", (chunks, panels, nr), np.int64)
         integer = np.dtype(f"int{8 * self.dtype.itemsize}")
-        places = scratch("places", (self._threads, 2, lanes), integer)
+        places = scratch("places", (self._threads, 2, nr), integer)
         ranks_and_sums(
-            self._place, self._offsets, by_example, best, (*self._blocks(by_example), places), peaks, totals, before,
-            self.num_classes, with_ranks, np.zeros(1, np.int64), self._threads,
+            self._view, self._offsets, packed, best, (*self._blocks(packed), places), chunk_max, chunk_sum, before,
+            self.num_classes, with_ranks, SOFTMAX.address("accumulate", self.dtype), np.zeros(1, np.int64),
+            self._threads,
         )  # fmt: skip
         count = len(labels)
-        peaks_ = peaks.reshape(chunks, -1)[:, :count].astype(np.float64)
-        highest = peaks_.max(axis=0)
+        maxima = chunk_max.reshape(chunks, -1)[:, :count].astype(np.float64)
+        highest = maxima.max(axis=0)
         present = labels >= 0
         with np.errstate(invalid="ignore"):  # scores that are not finite give a NaN loss, not a warning
-            sums = (totals.reshape(chunks, -1)[:, :count] * np.exp(peaks_ - highest)).sum(axis=0)
+            sums = (chunk_sum.reshape(chunks, -1)[:, :count] * np.exp(maxima - highest)).sum(axis=0)
             excess = np.where(present, true.astype(np.float64) - highest[:, None], 0)
             losses = np.log(sums) - excess.sum(axis=1) / present.sum(axis=1)
         return RowScores(losses, before.reshape(chunks, -1)[:, :count].sum(axis=0) + 1)
 
     def _true_scores(
-        self, by_example: NDArray[Any], labels: NDArray[np.int64]
+        self, packed: NDArray[Any], labels: NDArray[np.int64]
     ) -> tuple[NDArray[Any], tuple[NDArray[Any], NDArray[np.int64]]]:
-        """Return the scores of the true classes, and score and id of each row's best in every lane."""
-        panels, depth, lanes = by_example.shape
+        """Return the scores of the true classes, and score and id of each row's best in every place of its panel."""
+        panels, depth, nr = packed.shape
         classes = np.maximum(labels, 0)
         offsets = np.zeros(labels.shape, self.dtype)
         if self._biases is not None:
             offsets[...] = self._biases[classes]
         work = (
             scratch("label_rows", (self._threads, MR, depth), self.dtype),
-            scratch("label_tiles", (self._threads, MR, lanes), self.dtype),
+            scratch("label_tiles", (self._threads, MR, nr), self.dtype),
             scratch("label_offsets", (self._threads, MR), self.dtype),
         )
         true = np.empty(labels.shape, self.dtype)
-        best = np.empty(panels * lanes, self.dtype), np.empty(panels * lanes, np.int64)
+        best = np.empty(panels * nr, self.dtype), np.empty(panels * nr, np.int64)
         addresses = self._shards.addresses(classes)
-        true_scores(addresses, self._shards.layout, offsets, by_example, labels, work, true, *best, self._threads)
+        true_scores(addresses, self._view, offsets, packed, labels, work, true, *best, self._threads)
         return true, best

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastcands.jit import kernel
-from fastcands.kernels.table.blocking import panel_lanes
+from fastcands.kernels.table.blocking import panel_width
 from fastcands.simd.columns import (
     exp_columns,
     probability_columns,
@@ -52,7 +52,7 @@ def _probability(tile, reference, factors, row_sums):
 
 def _exp_of(x):
     """Return exp of a flat array through the column operation."""
-    width = panel_lanes(x.dtype)
+    width = panel_width(x.dtype)
     tile = np.zeros((-(-len(x) // width), width), x.dtype)
     tile.reshape(-1)[: len(x)] = x
     _exp(tile, np.zeros(width, x.dtype))
@@ -81,7 +81,7 @@ def test_exp_where_the_result_is_no_ordinary_number(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", [1, 5, 128])
 def test_softmax_columns(dtype, rows):
-    width = panel_lanes(dtype)
+    width = panel_width(dtype)
     tile = np.random.default_rng(rows).normal(size=(rows, width)).astype(dtype) * 10
     tile[0, 1] = -np.inf
     before = tile.astype(float)
@@ -96,7 +96,7 @@ def test_softmax_columns(dtype, rows):
 
 
 def test_a_column_without_a_candidate_sums_to_zero():
-    width = panel_lanes(np.float32)
+    width = panel_width(np.float32)
     tile = np.full((3, width), -np.inf, np.float32)
     maximum, total = np.empty((2, width), np.float32)
     _softmax(tile, maximum, total)
@@ -107,7 +107,7 @@ def test_a_column_without_a_candidate_sums_to_zero():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_update_equals_one_softmax_of_all_tiles(dtype):
-    width = panel_lanes(dtype)
+    width = panel_width(dtype)
     tiles = np.random.default_rng(1).normal(size=(6, 8, width)).astype(dtype) * 20
     maximum, total = np.full(width, -1e38, dtype), np.zeros(width, dtype)
     for tile in tiles:
@@ -124,7 +124,7 @@ def test_update_equals_one_softmax_of_all_tiles(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_scale_and_probability_columns(dtype):
     rng = np.random.default_rng(2)
-    width, rows = panel_lanes(dtype), 11
+    width, rows = panel_width(dtype), 11
     logits = -rng.random((rows, width)).astype(dtype) * 5
     factors, reference = rng.random(width).astype(dtype), rng.normal(size=width).astype(dtype)
     eps = np.finfo(dtype).eps

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastcands.jit import kernel
-from fastcands.kernels.table.blocking import panel_lanes
+from fastcands.kernels.table.blocking import panel_width
 from fastcands.simd.gemm import add_column_product, row_product, tile_product
 from fastcands.simd.target import MR
 from fastcands.simd.vector import address
@@ -41,7 +41,7 @@ def _close(got, want, left, right):
 @pytest.mark.parametrize("depth", [4, 8, 20, 516])
 def test_row_product(dtype, depth):
     rng = np.random.default_rng(depth)
-    width = panel_lanes(dtype)
+    width = panel_width(dtype)
     table = rng.normal(size=(MR, depth + 3)).astype(dtype)
     panels = rng.normal(size=(2, depth, width)).astype(dtype)
     offsets = rng.normal(size=MR).astype(dtype)
@@ -55,7 +55,7 @@ def test_row_product(dtype, depth):
 @pytest.mark.parametrize("depth", [4, 12, 128])
 def test_add_column_product(dtype, depth):
     rng = np.random.default_rng(depth)
-    width = panel_lanes(dtype)
+    width = panel_width(dtype)
     table = rng.normal(size=(depth, MR + 5)).astype(dtype)
     panels = rng.normal(size=(2, depth, width)).astype(dtype)
     before = rng.normal(size=(MR, width)).astype(dtype)
@@ -69,7 +69,7 @@ def test_add_column_product(dtype, depth):
 @pytest.mark.parametrize("add", [0, 1])
 def test_tile_product_writes_the_named_rows_and_columns_only(dtype, add):
     rng = np.random.default_rng(add)
-    width = panel_lanes(dtype)
+    width = panel_width(dtype)
     for pieces in (1, 3):
         tiles = rng.normal(size=(pieces, MR, width)).astype(dtype)
         panels = rng.normal(size=(1 + pieces * width, width)).astype(dtype)
@@ -87,7 +87,7 @@ def test_tile_product_writes_the_named_rows_and_columns_only(dtype, add):
 
 
 def test_nan_and_infinity_come_through():
-    width = panel_lanes(np.float32)
+    width = panel_width(np.float32)
     table = np.zeros((MR, 4), np.float32)
     table[0, 0], table[1, 1] = np.nan, np.inf
     panels = np.ones((4, width), np.float32)

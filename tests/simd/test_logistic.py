@@ -6,7 +6,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastcands.jit import kernel
-from fastcands.kernels.table.blocking import panel_lanes
+from fastcands.kernels.table.blocking import panel_width
 from fastcands.simd.logistic import emit_log1p, emit_softplus_and_sigmoid, logistic_columns
 from fastcands.simd.vector import Lanes, address
 
@@ -50,7 +50,7 @@ def _softplus_and_sigmoid(z, sigmoid, vectors):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_softplus_and_sigmoid_within_two_units_in_the_last_place_on_all_of_their_range(dtype):
-    info, wide, half = np.finfo(dtype), WIDER[dtype], panel_lanes(dtype) // 2
+    info, wide, half = np.finfo(dtype), WIDER[dtype], panel_width(dtype) // 2
     rng = np.random.default_rng(0)
     floor = np.log(info.tiny)  # below, the results would be denormal
     points = [np.linspace(floor, -floor, 200_001), rng.normal(size=100_000), [0.0, 1e30, 1e-30, -1e-30]]
@@ -97,7 +97,7 @@ def test_log1p_within_two_units_in_the_last_place(dtype):
     rng = np.random.default_rng(0)
     points = [np.linspace(0, 1, 200_001), rng.random(100_000), np.exp(-rng.random(100_000) * 60), [0.0, 1.0, 1e-30]]
     u = np.concatenate(points).astype(dtype)
-    half = panel_lanes(dtype) // 2
+    half = panel_width(dtype) // 2
     got = np.resize(u, -(-len(u) // half) * half)
     _log1p(got, len(got) // half)
     got = got[: len(u)]
@@ -110,7 +110,7 @@ def test_log1p_within_two_units_in_the_last_place(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", [1, 5, 128])
 def test_logistic_columns(dtype, rows):
-    width, wide = panel_lanes(dtype), WIDER[dtype]
+    width, wide = panel_width(dtype), WIDER[dtype]
     rng = np.random.default_rng(rows)
     tile = (rng.normal(size=(rows, width)) * 10).astype(dtype)
     copies = rng.integers(1, 4, rows).astype(dtype)
@@ -126,7 +126,7 @@ def test_logistic_columns(dtype, rows):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_logistic_columns_far_from_zero(dtype):
-    width, eps = panel_lanes(dtype), np.finfo(dtype).eps
+    width, eps = panel_width(dtype), np.finfo(dtype).eps
     lowest = -80.0 if dtype == np.float32 else -700.0
     z = np.concatenate([np.linspace(lowest, -lowest, 4 * width - 3), [1e30, 1e-30, 0.0]]).astype(dtype)
     ones, zeros = np.ones(width, dtype), np.zeros(width, dtype)
@@ -139,7 +139,7 @@ def test_logistic_columns_far_from_zero(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_logits_that_are_no_ordinary_numbers(dtype):
-    width = panel_lanes(dtype)
+    width = panel_width(dtype)
     tile = np.zeros((3, width), dtype)
     tile[1, :4] = -np.inf, np.inf, np.nan, -1e30
     ones = np.ones(width, dtype)

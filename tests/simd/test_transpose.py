@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastcands.jit import kernel
-from fastcands.kernels.table.blocking import panel_lanes
+from fastcands.kernels.table.blocking import panel_width
 from fastcands.simd.transpose import transpose_square
 from fastcands.simd.vector import address
 
@@ -18,7 +18,7 @@ def _turn(source, start, out, at):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_square_inside_larger_arrays(dtype):
-    side = panel_lanes(dtype) // 2
+    side = panel_width(dtype) // 2
     rng = np.random.default_rng(0)
     source = rng.normal(size=(side + 3, side + 5)).astype(dtype)
     source[2, 3], source[3, 3] = np.nan, -np.inf

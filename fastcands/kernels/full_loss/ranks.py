@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import parallel_kernel, prange
+from fastcands.kernels.epilogues.interface import call_tile_function
 from fastcands.kernels.full_loss.all_classes import rows_at
 from fastcands.kernels.full_loss.class_order import comes_before
 from fastcands.kernels.table.gather import read_row
-from fastcands.simd.columns import update_softmax_columns
 from fastcands.simd.comparisons import count_before
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.exp import LOWEST
@@ -27,16 +27,16 @@ __all__ = ["ranks_and_sums", "true_scores"]
 
 @parallel_kernel
 def true_scores(
-    addresses: Any, layout: Any, label_offsets: Any, by_example: Any, labels: Any, scratch: Any, scores: Any,
+    addresses: Any, table: Any, label_offsets: Any, packed_inputs: Any, labels: Any, scratch: Any, scores: Any,
     best_scores: Any, best_ids: Any, num_threads: int,
 ) -> None:  # fmt: skip
     """Form the scores of the true classes and choose the best of each example. Parallel over panels.
 
     IN
         addresses : (B, T) int64, where the row of each label starts
-        layout : (column stride, storage, width), see `gather.read_row`
+        table : TableView
         label_offsets : (B, T), biases
-        by_example : (panels, depth, NR): the packed inputs
+        packed_inputs : (panels, depth, NR): the packed inputs
         labels : (B, T) int64; below 0 where there is no class
         num_threads : int
     SCRATCH
@@ -47,17 +47,16 @@ def true_scores(
         best_scores : (panels NR,), NaN beyond B and where there is no class
         best_ids : (panels NR,) int64, -1 beyond B and where there is no class
     """
-    column_stride, storage, width = layout
     rows, tiles, offsets = scratch
-    panels, depth, lanes = by_example.shape
+    panels, depth, nr = packed_inputs.shape
     examples, num_true = labels.shape
     for index in prange(num_threads):
         worker = np.int64(index)
         mode = flush_denormals()
         for j in range(worker * panels // num_threads, (worker + 1) * panels // num_threads):
-            first = j * lanes
-            last = min(first + lanes, examples)
-            for i in range(first, first + lanes):
+            first = j * nr
+            last = min(first + nr, examples)
+            for i in range(first, first + nr):
                 best_scores[i] = np.nan
                 best_ids[i] = -1
             for start in range(first * num_true, last * num_true, MR):
@@ -65,7 +64,7 @@ def true_scores(
                 for n in range(start, start + MR):
                     r = n - start
                     if n < stop and labels[n // num_true, n % num_true] >= 0:
-                        read_row(addresses[n // num_true, n % num_true], column_stride, storage, width, rows[worker], r)
+                        read_row(addresses[n // num_true, n % num_true], table, rows[worker], r)
                         offsets[worker, r] = label_offsets[n // num_true, n % num_true]
                     else:
                         for d in range(depth):
@@ -73,8 +72,8 @@ def true_scores(
                         offsets[worker, r] = 0
                 # of these rows times all examples of the panel, those of their own examples are wanted
                 row_product(
-                    address(rows, worker * MR * depth), depth, by_example, j * depth * lanes, depth,
-                    address(offsets, worker * MR), address(tiles, worker * MR * lanes),
+                    address(rows, worker * MR * depth), depth, packed_inputs, j * depth * nr, depth,
+                    address(offsets, worker * MR), address(tiles, worker * MR * nr),
                 )  # fmt: skip
                 for n in range(start, stop):
                     i, t = n // num_true, n % num_true
@@ -91,18 +90,19 @@ def true_scores(
 
 @parallel_kernel
 def ranks_and_sums(
-    table: Any, offsets: Any, by_example: Any, best: Any, scratch: Any, chunk_max: Any, chunk_sum: Any, before: Any,
-    num_classes: int, with_ranks: bool, counter: Any, num_threads: int,
+    table: Any, offsets: Any, packed_inputs: Any, best: Any, scratch: Any, chunk_max: Any, chunk_sum: Any, before: Any,
+    num_classes: int, with_ranks: bool, accumulate: int, counter: Any, num_threads: int,
 ) -> None:  # fmt: skip
     """Sum the exponentials of all scores, and count the classes that come before a true one. Parallel over chunks.
 
     IN
-        table : (start, row stride, layout), as in `all_classes`
+        table : TableView of one shard
         offsets : (V rounded up to MR,), biases; -inf beyond V
-        by_example : (panels, depth, NR): the packed inputs
+        packed_inputs : (panels, depth, NR): the packed inputs
         best : (scores, ids), each (panels NR,), see `true_scores`
         num_classes : V
         with_ranks : whether to count; else `before` is not written
+        accumulate : address of a softmax's tile function, see `Epilogue.emit_accumulate`
         counter : (1,) int64, zero
         num_threads : int
     SCRATCH
@@ -112,11 +112,10 @@ def ranks_and_sums(
         chunk_max, chunk_sum : (chunks, panels, NR), maxima, and sums of e^(score - peak)
         before : (chunks, panels, NR) int64, classes that come before the best true class
     """
-    start, row_stride, layout = table
     best_scores, best_ids = best
     addresses, rows, tiles, places = scratch
-    chunks, panels, lanes = chunk_sum.shape
-    depth = by_example.shape[1]
+    chunks, panels, nr = chunk_sum.shape
+    depth = packed_inputs.shape[1]
     block = tiles.shape[1]
     blocks = (num_classes + block - 1) // block
     for index in prange(num_threads):
@@ -129,37 +128,38 @@ def ranks_and_sums(
             if c >= chunks:
                 break
             for j in range(panels):
-                for lane in range(lanes):
-                    chunk_max[c, j, lane] = LOWEST
-                    chunk_sum[c, j, lane] = 0
-                    before[c, j, lane] = 0
+                for e in range(nr):
+                    chunk_max[c, j, e] = LOWEST
+                    chunk_sum[c, j, e] = 0
+                    before[c, j, e] = 0
             for b in range(c * blocks // chunks, (c + 1) * blocks // chunks):
                 first, last = b * block, min((b + 1) * block, num_classes)
                 padded = (last - first + MR - 1) // MR * MR
-                at, stride = rows_at(start, row_stride, layout, first, last, addresses[worker], rows[worker])
+                at, stride = rows_at(table, first, last, addresses[worker], rows[worker])
                 for j in range(panels):
                     for r in range(0, padded, MR):
                         row_product(
-                            at + r * stride * tiles.itemsize, stride, by_example, j * depth * lanes, depth,
-                            address(offsets, first + r), address(tile, r * lanes),
+                            at + r * stride * tiles.itemsize, stride, packed_inputs, j * depth * nr, depth,
+                            address(offsets, first + r), address(tile, r * nr),
                         )  # fmt: skip
-                    column = (c * panels + j) * lanes
-                    update_softmax_columns(
-                        tile, address(tile, 0), last - first, address(chunk_max, column), address(chunk_sum, column)
-                    )
+                    at_example = (c * panels + j) * nr
+                    call_tile_function(
+                        accumulate, address(tile, 0), last - first, 0, 0, 0, address(chunk_max, at_example),
+                        address(chunk_sum, at_example), 0,
+                    )  # fmt: skip
                     if not with_ranks:
                         continue
-                    for lane in range(lanes):
-                        place[lane] = min(max(best_ids[j * lanes + lane] - first, 0), last - first)
+                    for e in range(nr):
+                        place[e] = min(max(best_ids[j * nr + e] - first, 0), last - first)
                     count_before(
-                        tile, address(tile, 0), last - first, address(best_scores, j * lanes), address(place, 0),
+                        tile, address(tile, 0), last - first, address(best_scores, j * nr), address(place, 0),
                         address(count, 0),
                     )  # fmt: skip
-                    for lane in range(lanes):
-                        before[c, j, lane] += count[lane]
-                        score = best_scores[j * lanes + lane]
-                        if score != score and best_ids[j * lanes + lane] >= 0:  # NaN: all numbers come before it
+                    for e in range(nr):
+                        before[c, j, e] += count[e]
+                        score = best_scores[j * nr + e]
+                        if score != score and best_ids[j * nr + e] >= 0:  # NaN: all numbers come before it
                             for r in range(last - first):
-                                if tile[r, lane] == tile[r, lane] or r < place[lane]:
-                                    before[c, j, lane] += 1
+                                if tile[r, e] == tile[r, e] or r < place[e]:
+                                    before[c, j, e] += 1
         restore_denormals(mode)

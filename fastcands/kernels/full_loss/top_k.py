@@ -27,12 +27,12 @@ __all__ = ["merge_top_classes", "top_classes"]
 
 
 @kernel
-def _take_column(tile: Any, lane: int, count: int, first: int, scores: Any, ids: Any, size: int) -> int:
-    """Take a column's scores into an example's best; return how many these are.
+def _take_column(tile: Any, e: int, count: int, first: int, scores: Any, ids: Any, size: int) -> int:
+    """Take a example's scores into an example's best; return how many these are.
 
     IN
         tile : (block, NR)
-        lane : the column
+        e : the example
         count : rows of the tile that are classes
         first : class of the first row
         size : how many are among the best
@@ -41,7 +41,7 @@ def _take_column(tile: Any, lane: int, count: int, first: int, scores: Any, ids:
     """
     wanted = len(ids)
     for r in range(count):
-        score = tile[r, lane]
+        score = tile[r, e]
         # ids rise, so nothing that equals the worst of the best or is below it belongs to them
         if size < wanted or not score <= scores[0]:
             size = replace_worst(scores, ids, size, score, first + r)
@@ -50,15 +50,15 @@ def _take_column(tile: Any, lane: int, count: int, first: int, scores: Any, ids:
 
 @parallel_kernel
 def top_classes(
-    table: Any, offsets: Any, by_example: Any, scratch: Any, scores: Any, ids: Any, sizes: Any, num_classes: int,
+    table: Any, offsets: Any, packed_inputs: Any, scratch: Any, scores: Any, ids: Any, sizes: Any, num_classes: int,
     counter: Any, num_threads: int,
 ) -> None:  # fmt: skip
     """Find each worker's best classes for every example. Parallel over blocks of classes.
 
     IN
-        table : (start, row stride, layout), as in `all_classes`
+        table : TableView of one shard
         offsets : (V rounded up to MR,), biases
-        by_example : (panels, depth, NR): the packed inputs
+        packed_inputs : (panels, depth, NR): the packed inputs
         num_classes : V
         counter : (1,) int64, zero
         num_threads : int
@@ -70,9 +70,8 @@ def top_classes(
         ids : (num_threads, B, k) int64, heaps of the best classes
         sizes : (num_threads, B) int64, how many there are in each heap
     """
-    start, row_stride, layout = table
     addresses, rows, tiles, limits = scratch
-    panels, depth, lanes = by_example.shape
+    panels, depth, nr = packed_inputs.shape
     block = tiles.shape[1]
     examples, wanted = ids.shape[1:]
     blocks = (num_classes + block - 1) // block
@@ -82,7 +81,7 @@ def top_classes(
         tile = tiles[worker]
         for i in range(examples):
             sizes[worker, i] = 0
-        for i in range(panels * lanes):  # lanes without an example are never above their limit
+        for i in range(panels * nr):  # nr without an example are never above their limit
             limits[worker, i] = -np.inf if i < examples else np.inf
         while True:
             b = fetch_add(counter)
@@ -90,26 +89,26 @@ def top_classes(
                 break
             first, last = b * block, min((b + 1) * block, num_classes)
             padded = (last - first + MR - 1) // MR * MR
-            at, stride = rows_at(start, row_stride, layout, first, last, addresses[worker], rows[worker])
+            at, stride = rows_at(table, first, last, addresses[worker], rows[worker])
             for j in range(panels):
                 for r in range(0, padded, MR):
                     row_product(
-                        at + r * stride * tiles.itemsize, stride, by_example, j * depth * lanes, depth,
-                        address(offsets, first + r), address(tile, r * lanes),
+                        at + r * stride * tiles.itemsize, stride, packed_inputs, j * depth * nr, depth,
+                        address(offsets, first + r), address(tile, r * nr),
                     )  # fmt: skip
-                place = j * lanes
+                place = j * nr
                 above = columns_above(
-                    tile, address(tile, 0), last - first, address(limits, worker * panels * lanes + place)
+                    tile, address(tile, 0), last - first, address(limits, worker * panels * nr + place)
                 )
-                here = min(lanes, examples - place)
-                for lane in range(here):
-                    i = place + lane
+                here = min(nr, examples - place)
+                for e in range(here):
+                    i = place + e
                     # a NaN among the best is no limit: any number comes before it
                     full = sizes[worker, i] == wanted and scores[worker, i, 0] == scores[worker, i, 0]
-                    if full and (above >> lane) & 1 == 0:
+                    if full and (above >> e) & 1 == 0:
                         continue
                     size = _take_column(
-                        tile, lane, last - first, first, scores[worker, i], ids[worker, i], sizes[worker, i]
+                        tile, e, last - first, first, scores[worker, i], ids[worker, i], sizes[worker, i]
                     )
                     sizes[worker, i] = size
                     if size == wanted and scores[worker, i, 0] == scores[worker, i, 0]:

@@ -19,122 +19,119 @@ from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.gemm import add_column_product, tile_product
 from fastcands.simd.target import MR, VECTOR_BYTES
 from fastcands.simd.transpose import transpose_square
-from fastcands.simd.vector import address, fetch_add
+from fastcands.simd.vector import address
+from fastcands.stages import next_task
 
 __all__ = [
-    "FEATURE_CHUNK",
-    "INPUT_PANELS",
     "add_label_rows",
     "add_share",
     "input_gradients",
     "weight_gradients",
-    "write_columns",
+    "write_transposed",
 ]
-
-INPUT_PANELS, FEATURE_CHUNK = 8, 256
-"""Panels and features of one piece of work on the gradient of the inputs, at most."""
 
 _EXAMPLES_AT_ONCE = 256
 """Length of one chain of multiply-adds in a weight gradient; longer ones round worse, shorter ones store more."""
 
 
-def weight_gradients(worker: int, num_threads: int, job: Any) -> None:
+def weight_gradients(worker: int, num_threads: int, counter: int, job: Any) -> None:
     """Scale the tiles to gradients of the logits, and form the candidates' rows of the table's gradient.
 
-    A worker takes the next block of candidates; its tiles are scaled while they are in cache for the product.
+    Workers take blocks of candidates one by one; the tiles of each are scaled while they are in cache for the product.
 
     IN
         worker, num_threads : who of how many
+        counter : of the stage's tasks
         job : SampledLossJob
     """
-    tiles, by_feature, gradient_rows = job.tiles, job.by_feature, job.gradient_rows
+    tiles, packed_inputs_t, gradient_rows = job.tiles, job.packed_inputs_t, job.gradient_rows
     weight_rows, bias_rows = job.weight_rows, job.bias_rows
-    columns = job.sizes[0]
-    panels, block, lanes = tiles.shape[1:]
-    blocks = (columns + block - 1) // block
-    half = lanes // 2
-    sums = job.sums[worker, : block * half]
+    num_candidates = job.sizes[0]
+    panels, block, nr = tiles.shape[1:]
+    blocks = (num_candidates + block - 1) // block
+    half_panel = nr // 2
+    sums = job.sums[worker, : block * half_panel]
     width = weight_rows.shape[1]
-    at_once = max(1, _EXAMPLES_AT_ONCE // lanes)
-    counter = job.counters[3:]
+    at_once = max(1, _EXAMPLES_AT_ONCE // nr)
     mode = flush_denormals()
     while True:
-        b = fetch_add(counter)
+        b = next_task(counter)
         if b >= blocks:
             break
-        padded = (min(block, columns - b * block) + MR - 1) // MR * MR
-        for k in range(padded * half):
+        padded = (min(block, num_candidates - b * block) + MR - 1) // MR * MR
+        for k in range(padded * half_panel):
             sums[k] = 0
         for j in range(panels):
-            at = (b * panels + j) * lanes
+            at = (b * panels + j) * nr
             scale_columns(tiles, address(tiles, at * block), padded, address(job.tile_max, at), address(sums, 0))
         for r in range(padded):
             total = 0.0
-            for k in range(r * half, (r + 1) * half):
+            for k in range(r * half_panel, (r + 1) * half_panel):
                 total += np.float64(sums[k])
             bias_rows[gradient_rows[b * block + r]] = total
         for j in range(0, panels, at_once):
-            pieces = min(at_once, panels - j)
-            for p in range(by_feature.shape[0]):
+            panels_here = min(at_once, panels - j)
+            for p in range(packed_inputs_t.shape[0]):
                 for r in range(0, padded, MR):
                     tile_product(
-                        address(tiles, ((b * panels + j) * block + r) * lanes), pieces, block * lanes,
-                        by_feature, (p * panels + j) * lanes * lanes,
-                        address(weight_rows, p * lanes), address(gradient_rows, b * block + r), width,
-                        width - p * lanes, j,
+                        address(tiles, ((b * panels + j) * block + r) * nr), panels_here, block * nr,
+                        packed_inputs_t, (p * panels + j) * nr * nr,
+                        address(weight_rows, p * nr), address(gradient_rows, b * block + r), width,
+                        width - p * nr, j,
                     )  # fmt: skip
     restore_denormals(mode)
 
 
-def input_gradients(worker: int, num_threads: int, job: Any) -> None:
+def input_gradients(worker: int, num_threads: int, counter: int, job: Any) -> None:
     """``d_inputs = gradient of the logits @ rows``; then the true classes' share of the table's gradient.
 
-    A worker takes the next piece: a group of panels and a chunk of features.
+    Workers take tasks one by one: some panels and some features.
 
-    A piece of the rows stays in the second-level cache for a group of panels, a tile in the first-level cache for all
-    features of the piece. Time by that of `weight_gradients`, 2 threads, on (B, S, D) = (256, 8192, 512),
-    (512, 8192, 128) and (1024, 8192, 256): pieces of 8 panels and 128 features 1.17, 0.96, 1.04; 8 and 256 1.30 (in its
-    own time 0.97 of the former), 0.96, 0.98; 4 and 256 1.44, 0.99, 1.05; 16 and 256 1.19, -, 0.96. Pieces of 8 and 32
-    took 1.50 and 1.31 on the first two with one thread.
+    The rows' features of a task stay in the second-level cache for all of its panels, a tile in the first-level cache
+    for all of its features. Time by that of `weight_gradients`, 2 threads, on (B, S, D) = (256, 8192, 512),
+    (512, 8192, 128) and (1024, 8192, 256): tasks of 8 panels and 128 features 1.17, 0.96, 1.04; 8 and 256 1.30 (in
+    its own time 0.97 of the former), 0.96, 0.98; 4 and 256 1.44, 0.99, 1.05; 16 and 256 1.19, -, 0.96. Tasks of 8 and
+    32 took 1.50 and 1.31 on the first two with one thread.
 
     IN
         worker, num_threads : who of how many
+        counter : of the stage's tasks
         job : SampledLossJob
     """
     tiles, rows, d_inputs = job.tiles, job.rows, job.d_inputs
     true_gradient, label_weights = job.true_gradient, job.label_weights
-    columns = job.sizes[0]
-    panels, block, lanes = tiles.shape[1:]
-    blocks = (columns + block - 1) // block
-    stride, depth = rows.shape[2], job.by_example.shape[1]
+    num_candidates = job.sizes[0]
+    panels, block, nr = tiles.shape[1:]
+    blocks = (num_candidates + block - 1) // block
+    stride, depth = rows.shape[2], job.packed_inputs.shape[1]
     examples, width = d_inputs.shape
     num_true = true_gradient.shape[1]
-    group, chunk = job.input_piece
-    groups, chunks = (panels + group - 1) // group, (depth + chunk - 1) // chunk
+    task_panels, task_features = job.input_task
+    panel_tasks = (panels + task_panels - 1) // task_panels
+    feature_tasks = (depth + task_features - 1) // task_features
     sums = job.sums[worker]
-    counter = job.counters[4:]
     mode = flush_denormals()
     while True:
-        task = fetch_add(counter)
-        if task >= groups * chunks:
+        task = next_task(counter)
+        if task >= panel_tasks * feature_tasks:
             break
-        first_panel, first_feature = task // chunks * group, task % chunks * chunk
-        here, features = min(group, panels - first_panel), min(chunk, depth - first_feature)
-        for k in range(here * chunk * lanes):
+        first_panel, first_feature = task // feature_tasks * task_panels, task % feature_tasks * task_features
+        here, features = min(task_panels, panels - first_panel), min(task_features, depth - first_feature)
+        for k in range(here * task_features * nr):
             sums[k] = 0
         for b in range(blocks):
-            padded = (min(block, columns - b * block) + MR - 1) // MR * MR
+            padded = (min(block, num_candidates - b * block) + MR - 1) // MR * MR
             for j in range(here):
                 for d in range(0, features, MR):
                     add_column_product(
                         address(rows, b * block * stride + first_feature + d), stride, tiles,
-                        (b * panels + first_panel + j) * block * lanes, padded,
-                        address(sums, (j * chunk + d) * lanes),
+                        (b * panels + first_panel + j) * block * nr, padded,
+                        address(sums, (j * task_features + d) * nr),
                     )  # fmt: skip
         for j in range(here):
-            start = (first_panel + j) * lanes
-            last, end = min(examples, start + lanes), min(first_feature + features, width)
-            write_columns(sums, j * chunk, d_inputs, start, last, first_feature, end)
+            start = (first_panel + j) * nr
+            last, end = min(examples, start + nr), min(first_feature + features, width)
+            write_transposed(sums, j * task_features, d_inputs, start, last, first_feature, end)
             for i in range(start, last):
                 for t in range(num_true):
                     share = true_gradient[i, t]
@@ -148,28 +145,28 @@ def input_gradients(worker: int, num_threads: int, job: Any) -> None:
 
 
 @kernel
-def write_columns(sums: Any, at: int, out: Any, first: int, last: int, begin: int, end: int) -> None:
-    """``out[first:last, begin:end] = the columns of a panel of sums``.
+def write_transposed(sums: Any, at: int, out: Any, first: int, last: int, begin: int, end: int) -> None:
+    """``out[first:last, begin:end] = sums.T`` for a panel of examples.
 
     IN
-        sums : (rows * NR,), of which rows `at` to at + end - begin
+        sums : (features * NR,), of which rows `at` to at + end - begin
         at : row
-        first, last : rows of the result, at most NR
-        begin, end : columns of the result
+        first, last : examples, at most NR
+        begin, end : features
     OUT
         out : (B, D), C-contiguous
     """
     side = VECTOR_BYTES // sums.itemsize
-    lanes, width = 2 * side, out.shape[1]
-    whole_rows, whole_columns = (last - first) // side * side, (end - begin) // side * side
-    for i in range(0, whole_rows, side):
-        for d in range(0, whole_columns, side):
+    nr, width = 2 * side, out.shape[1]
+    whole_examples, whole_features = (last - first) // side * side, (end - begin) // side * side
+    for i in range(0, whole_examples, side):
+        for d in range(0, whole_features, side):
             transpose_square(
-                sums, address(sums, (at + d) * lanes + i), lanes, address(out, (first + i) * width + begin + d), width
+                sums, address(sums, (at + d) * nr + i), nr, address(out, (first + i) * width + begin + d), width
             )
     for i in range(last - first):
-        for d in range(whole_columns if i < whole_rows else 0, end - begin):
-            out[first + i, begin + d] = sums[(at + d) * lanes + i]
+        for d in range(whole_features if i < whole_examples else 0, end - begin):
+            out[first + i, begin + d] = sums[(at + d) * nr + i]
 
 
 @kernel
@@ -185,10 +182,10 @@ def add_share(
     IN, OUT
         weight_rows, bias_rows : as there
     """
-    groups = label_gradient_rows.shape[0]
+    distinct = label_gradient_rows.shape[0]
     num_true = true_gradient.shape[1]
     width = inputs.shape[1]
-    for g in range(worker * groups // num_threads, (worker + 1) * groups // num_threads):
+    for g in range(worker * distinct // num_threads, (worker + 1) * distinct // num_threads):
         row = label_gradient_rows[g]
         bias = np.float64(bias_rows[max(row, 0)])
         if row < 0:

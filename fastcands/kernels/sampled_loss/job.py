@@ -2,126 +2,229 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
-from fastcands.kernels.table.view import TableView
+import numpy as np
 
-__all__ = ["SampledLossJob", "SampledLossWorkspace"]
+from fastcands.kernels.epilogues.interface import SampledFunctions
+from fastcands.kernels.table.blocking import panel_width, panels_for, whole_tiles
+from fastcands.kernels.table.view import TableView
+from fastcands.simd.target import MR
+from fastcands.workspace import given, number, result, shared
+
+__all__ = ["SampledLossJob", "SampledLossSizes", "SampledLossWorkspace"]
+
+_DIGITS = 2048
+_PANELS_AT_ONCE, _FEATURES_AT_ONCE = 8, 256
+"""Panels and features of one task of `input_gradients`, at most."""
+_INT64, _FLOAT64 = np.int64, np.float64
+_FORWARD, _BACKWARD = "logits", "weight_gradients input_gradients"
+
+
+class SampledLossSizes(NamedTuple):
+    """Sizes of a call: B, T, S and D, and what follows from them."""
+
+    dtype: np.dtype[Any]
+    """Of the arithmetic."""
+    examples: int
+    num_true: int
+    candidates: int
+    width: int
+    needs_grad: bool
+    threads: int
+
+    @property
+    def labels(self) -> int:
+        """N = B T."""
+        return self.examples * self.num_true
+
+    @property
+    def most_rows(self) -> int:
+        """Rows of the table's gradient, at most."""
+        return self.candidates + self.labels if self.needs_grad else 0
+
+    @property
+    def padded(self) -> int:
+        """S rounded up to MR."""
+        return whole_tiles(self.candidates)
+
+    @property
+    def depth(self) -> int:
+        """D rounded up to MR."""
+        return whole_tiles(self.width)
+
+    @property
+    def nr(self) -> int:
+        """Examples of a panel."""
+        return panel_width(self.dtype)
+
+    @property
+    def panels(self) -> int:
+        """Panels of examples."""
+        return panels_for(self.examples, self.dtype)
+
+    @property
+    def feature_panels(self) -> int:
+        """Panels of features, none without a backward pass."""
+        return panels_for(self.width, self.dtype) if self.needs_grad else 0
+
+    @property
+    def block(self) -> int:
+        """Candidates of a block: 128 rows stay in the second-level cache; fewer, so that each thread has some."""
+        return 128 if self.candidates >= 1024 else 64 if self.candidates >= 256 else 32
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of candidates."""
+        return -(-self.candidates // self.block)
+
+    @property
+    def kept_blocks(self) -> int:
+        """Blocks whose rows and tiles are kept: all for a backward pass, else one a worker."""
+        return self.blocks if self.needs_grad else self.threads
+
+    @property
+    def row_stride(self) -> int:
+        """Numbers from row to row: a cache line more where the same features of all rows would share few cache sets."""
+        line = 64 // self.dtype.itemsize
+        return self.depth + line if self.depth % (4 * line) == 0 else self.depth
+
+    @property
+    def input_task(self) -> tuple[int, int]:
+        """Panels and features of one task of `input_gradients`: the largest that leave work for every thread.
+
+        A tile is read once for all features of a task, the candidates' rows once for all of its panels. With 32
+        features the tiles, which no second-level cache holds, were read so often that the stage took a third longer.
+        """
+        panels, features = min(self.panels, _PANELS_AT_ONCE), min(self.depth, _FEATURES_AT_ONCE)
+        while -(-self.panels // panels) * -(-self.depth // features) < self.threads and (panels > 1 or features > MR):
+            if panels > 1:
+                panels = -(-panels // 2)
+            else:
+                features = whole_tiles(-(-features // 2))
+        return panels, features
+
+    @property
+    def sums(self) -> int:
+        """Numbers that a worker sums gradients in."""
+        return max(self.block * self.nr // 2, math.prod(self.input_task) * self.nr)
 
 
 class SampledLossWorkspace(NamedTuple):
     """What the stages of one call leave to each other; kept for calls of the same sizes. See `SampledLossJob`."""
 
-    counters: Any
-    """(5,) int64, one a stage, zero before the first: the next piece of work."""
-
-    # the plan, see `candidate_plan`
-    sizes: Any
-    """(4,) int64: C, distinct labels G, R, and columns beyond the first of their class."""
-    classes: Any
-    """(S,) int64, the class of each column."""
-    addresses: Any
-    """(S,) int64, where its row of the table begins."""
-    offsets: Any
-    """(S rounded up to MR,), what is added to its logits, -inf beyond C."""
-    copies: Any
-    """(S rounded up to MR,), how often it counts."""
-    gradient_rows: Any
-    """(S rounded up to MR,) int64, the row of the gradient it has."""
-    label_candidates: Any
-    """(N,) int64, the first column of a label's class; -1 where it is no candidate, or no class."""
-    label_order: Any
-    """(N,) int64, places in the flattened labels, sorted by class."""
-    label_starts: Any
-    """(N + 1,) int64, where each distinct label starts in `label_order`."""
-    label_gradient_rows: Any
-    """(N,) int64, the row of the gradient each distinct label has; -1 - row where it is no candidate."""
-    log_counts: Any
-    """(S,) float64, logarithms of `sampled_counts`; zero where logits are not corrected."""
-    true_log_counts: Any
-    """(N,) float64, the same of `true_counts`."""
-    log_weights: Any
-    """(S,) float64, scratch."""
-    orders: Any
-    """(2, max(S, N)) int64, scratch."""
-    digits: Any
-    """(2048,) int64, scratch."""
+    # candidates and labels merged, see `merge_candidates`
+    sizes: Any = shared(lambda n: (4,), _INT64, written="prologue", read=f"{_FORWARD} reduce {_BACKWARD} caller")
+    """C, distinct labels G, R, and candidates beyond the first of their class."""
+    classes: Any = shared(lambda n: (n.candidates,), _INT64, written="prologue", read=f"{_FORWARD} caller")
+    """The class of each candidate."""
+    addresses: Any = shared(lambda n: (n.candidates,), _INT64, written="logits", read="logits")
+    """Where its row of the table begins."""
+    offsets: Any = shared(lambda n: (n.padded,), written="prologue logits", read="logits")
+    """What is added to its logits, -inf beyond C."""
+    copies: Any = shared(lambda n: (n.padded,), written="prologue", read="logits caller")
+    """How often it counts."""
+    gradient_rows: Any = shared(lambda n: (n.padded,), _INT64, written="prologue", read="weight_gradients caller")
+    """The row of the gradient it has."""
+    label_candidates: Any = shared(lambda n: (n.labels,), _INT64, written="prologue", read="logits caller")
+    """The first candidate of a label's class; -1 where it is no candidate, or no class."""
+    label_order: Any = shared(lambda n: (n.labels,), _INT64, written="prologue", read="input_gradients")
+    """Places in the flattened labels, sorted by class."""
+    label_starts: Any = shared(lambda n: (n.labels + 1,), _INT64, written="prologue", read="input_gradients")
+    """Where each distinct label starts in `label_order`."""
+    label_gradient_rows: Any = shared(lambda n: (n.labels,), _INT64, written="prologue", read="input_gradients")
+    """The row of the gradient each distinct label has; -1 - row where it is no candidate."""
+    log_counts: Any = shared(lambda n: (n.candidates,), _FLOAT64, written="prologue", read="prologue")
+    """Logarithms of `sampled_counts`; zero where logits are not corrected."""
+    true_log_counts: Any = shared(lambda n: (n.labels,), _FLOAT64, written="prologue", read="prologue")
+    """The same of `true_counts`."""
+    log_weights: Any = shared(lambda n: (n.candidates,), _FLOAT64, written="prologue", read="logits")
+    """What a candidate's logit is corrected by."""
+    orders: Any = shared(lambda n: (2, max(n.candidates, n.labels)), _INT64, written="prologue", read="prologue")
+    """The order of the candidates by class, and space for sorting."""
+    digits: Any = shared(lambda n: (_DIGITS,), _INT64, written="prologue", read="prologue")
+    """Space for sorting."""
 
     # the forward pass
-    by_example: Any
-    """(panels, D rounded up to MR, NR), see `packing`."""
-    by_feature: Any
-    """(feature panels, panels NR, NR), or (0, …) without a backward pass."""
-    label_weights: Any
-    """(N, D rounded up to MR), rows of the true classes."""
-    log_normalizer: Any
-    """(B,), what a logistic loss subtracts from an example's logits."""
-    shifts: Any
-    """(panels NR,), `log_normalizer` by lanes."""
-    padded_upstream: Any
-    """(panels NR,), `upstream` by lanes."""
-    rows: Any
-    """(blocks, block, at least D rounded up to MR), rows of the candidates; one block a worker without a backward
-    pass."""
-    tiles: Any
-    """(blocks, panels, block, NR); one tile a worker without a backward pass."""
-    tile_max: Any
-    """(blocks, panels, NR), maximum of each column of a tile; then its factor in the gradients."""
-    tile_sum: Any
-    """(blocks, panels, NR), sum of each column."""
-    sums: Any
-    """(workers, numbers), scratch of the gradients."""
-    true_logits: Any
-    """(B, T), corrected; -inf where there is no class."""
-    true_gradient: Any
-    """(B, T), gradient with respect to `true_logits`."""
-    input_piece: tuple[int, int]
-    """Panels and features of one piece of work on the gradient of the inputs."""
+    packed_inputs: Any = shared(
+        lambda n: (n.panels, n.depth, n.nr), written="prologue", read="prologue logits input_gradients"
+    )
+    """Panels of examples along features, see `packing`."""
+    packed_inputs_t: Any = shared(
+        lambda n: (n.feature_panels, n.panels * n.nr, n.nr), written="prologue", read="prologue weight_gradients"
+    )
+    """Panels of features along examples; none without a backward pass."""
+    label_weights: Any = shared(lambda n: (n.labels, n.depth), written="prologue", read="prologue input_gradients")
+    """Rows of the true classes."""
+    log_normalizer: Any = shared(lambda n: (n.examples,), written="caller", read="prologue reduce")
+    """What a loss of single logits subtracts from an example's logits."""
+    shifts: Any = shared(lambda n: (n.panels * n.nr,), written="prologue", read="logits")
+    """`log_normalizer`, padded to whole panels."""
+    padded_upstream: Any = shared(lambda n: (n.panels * n.nr,), written="prologue", read="logits")
+    """`upstream`, padded to whole panels."""
+    rows: Any = shared(
+        lambda n: (n.kept_blocks, n.block, n.row_stride), written="logits", read="logits input_gradients caller"
+    )
+    """Rows of the candidates."""
+    tiles: Any = shared(
+        lambda n: (n.kept_blocks, n.panels if n.needs_grad else 1, n.block, n.nr),
+        written="logits weight_gradients",
+        read="logits weight_gradients input_gradients",
+    )
+    """Tiles of logits, then of what the epilogue makes of them, then of their gradients."""
+    tile_max: Any = shared(
+        lambda n: (n.blocks, n.panels, n.nr), written="logits reduce", read="reduce weight_gradients caller"
+    )
+    """Maximum of each example in a tile; then the factor that turns its tile into gradients."""
+    tile_sum: Any = shared(lambda n: (n.blocks, n.panels, n.nr), written="logits", read="reduce")
+    """Sum of each example in a tile."""
+    sums: Any = shared(lambda n: (n.threads, n.sums), written=f"reduce {_BACKWARD}", read=f"reduce {_BACKWARD}")
+    """Numbers of each worker's own."""
+    true_logits: Any = shared(lambda n: (n.examples, n.num_true), written="prologue", read="reduce caller")
+    """Corrected; -inf where there is no class."""
+    true_gradient: Any = shared(lambda n: (n.examples, n.num_true), written="reduce caller", read="input_gradients")
+    """Gradient with respect to `true_logits`."""
+    input_task: Any = number(lambda n: n.input_task, read="input_gradients")
+    """Panels and features of one task of `input_gradients`."""
 
 
 class SampledLossJob(NamedTuple):
     """One call of a sampled loss: B examples, T true classes each, S candidates shared by all, D features.
 
-    Candidates become C <= S columns, sorted by class, in blocks; examples become lanes, in panels. With N = B T true
-    classes the table's gradient has R <= S + N rows; all arrays have room for the largest case.
+    Copies of a candidate are merged: C <= S are left, sorted by class, in blocks; examples come in panels. With N = B T
+    true classes the table's gradient has R <= S + N rows; all arrays have room for the largest case.
     """
 
-    # what the call was given
     weights: TableView
     biases: TableView
-    inputs: Any
-    """(B, D), already divided by the temperature."""
-    labels: Any
-    """(B, T) int64."""
-    present: Any
-    """(B, T) bool, which labels are classes; or (0, 0) when all are."""
-    true_counts: Any
-    """(B, T) float64, expected counts."""
-    sampled: Any
-    """(S,) int64."""
-    sampled_counts: Any
-    """(S,) float64."""
-    upstream: Any
-    """(B,), weight of each example in the gradients."""
     temperature: float
-    logistic: bool
     subtract_log_q: bool
     remove_hits: bool
     merge: bool
-    """Whether copies of a candidate become one column whatever their expected counts, as a softmax allows."""
+    """Whether copies of a candidate are merged whatever their expected counts, as a softmax allows."""
     needs_grad: bool
     """Whether there will be a backward pass."""
-    scratch: int
-    """Where the `SampledLossWorkspace` lies."""
+    functions: SampledFunctions
+    """The epilogue."""
+    workspace: int
+    """Where the workspace lies."""
+    inputs: Any = given(lambda n: (n.examples, n.width), read="prologue input_gradients")
+    """Already divided by the temperature."""
+    labels: Any = given(lambda n: (n.examples, n.num_true), _INT64, read="prologue logits")
+    present: Any = given(lambda n: (n.examples, n.num_true), np.bool_, read="prologue reduce")
+    """Which labels are classes; or (0, 0) when all are."""
+    true_counts: Any = given(lambda n: (n.examples, n.num_true), _FLOAT64, read="prologue")
+    """Expected counts."""
+    sampled: Any = given(lambda n: (n.candidates,), _INT64, read="prologue")
+    sampled_counts: Any = given(lambda n: (n.candidates,), _FLOAT64, read="prologue")
+    upstream: Any = given(lambda n: (n.examples,), read="prologue reduce caller")
+    """Weight of each example in the gradients."""
 
-    # results
-    loss: Any
-    """(B,)"""
-    d_inputs: Any
-    """(B, D)"""
-    ids: Any
-    """(S + N,) int64, class ids of the gradient's rows, rising."""
-    weight_rows: Any
-    """(S + N + 1, D), of which R are the gradient; the rest takes what belongs to no class of its own."""
-    bias_rows: Any
-    """(S + N + 1,)"""
+    loss: Any = result(lambda n: (n.examples,), written="reduce caller")
+    d_inputs: Any = result(lambda n: (n.examples if n.needs_grad else 0, n.width), written="input_gradients")
+    ids: Any = result(lambda n: (n.candidates + n.labels,), _INT64, written="prologue")
+    """Class ids of the gradient's rows, rising."""
+    weight_rows: Any = result(lambda n: (n.most_rows + 1, n.width), written=_BACKWARD)
+    """R of them are the gradient; the rest takes what belongs to no class of its own."""
+    bias_rows: Any = result(lambda n: (n.most_rows + 1,), written=_BACKWARD)

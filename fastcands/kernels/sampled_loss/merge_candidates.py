@@ -18,47 +18,47 @@ def merge_candidates(
 ) -> tuple[int, int, int]:  # fmt: skip
     """Merge the sorted candidates with the sorted labels.
 
-    Copies of a candidate become one column. A softmax adds e^(o - log Q_k) for each copy k to the normaliser, together
-    e^o sum_k 1 / Q_k, so the column's log weight is log sum_k 1 / Q_k in place of -log Q. A logistic loss counts a
-    column several times; copies with another Q are columns of their own.
+    Copies of a candidate become one. A softmax adds e^(o - log Q_k) for each copy k to the normaliser, together
+    e^o sum_k 1 / Q_k, so the merged candidate's log weight is log sum_k 1 / Q_k in place of -log Q. A loss of single
+    logits counts a candidate several times; copies with another Q stay candidates of their own.
 
     IN
         sampled : (S,) int64, candidates
         order : (S,) int64, stable ``argsort(sampled)``
         log_counts : (S,) float64, log Q of each candidate
-        labels : (N,) int64, the true classes of all rows, row by row
+        labels : (N,) int64, the true classes of all examples, example by example
         label_order : (N,) int64, stable ``argsort(labels)``
         merge : whether copies are merged whatever their Q, as a softmax does
     OUT
-        classes : (S,) int64, the class of each of the C columns, rising
+        classes : (S,) int64, the class of each of the C candidates that are left, rising
         log_weights : (S,) float64, what is added to the logit of each
         copies : (at least S,), how often each counts
-        gradient_rows : (at least S,) int64, the row of the result that each has; -1 for further columns of a class
-        label_candidates : (N,) int64, the first column of a label's class, or -1
+        gradient_rows : (at least S,) int64, the row of the result that each has; -1 for further
+            candidates of a class
+        label_candidates : (N,) int64, the first candidate of a label's class, or -1
         label_starts : (N + 1,) int64, where each of the G distinct labels starts in `label_order`, and N
-        label_gradient_rows : (N,) int64, the row of the result that each distinct label has; -1 - row where the label
-            is no
-            candidate and so is the first to write there
+        label_gradient_rows : (N,) int64, the row of the result that each distinct label has; -1 - row where the
+            label is no candidate and so is the first to write there
         ids : (S + N,) int64, the class id of each of the R rows of the result, rising
 
     Returns C, G and R.
     """
     num_sampled, num_labels = sampled.shape[0], labels.shape[0]
-    i = j = columns = groups = rows = 0
+    i = j = num_candidates = num_distinct = rows = 0
     while i < num_sampled or j < num_labels:
         candidate_next = j >= num_labels or (i < num_sampled and sampled[order[i]] <= labels[label_order[j]])
         class_id = sampled[order[i]] if candidate_next else labels[label_order[j]]
-        first = columns
+        first = num_candidates
         while i < num_sampled and sampled[order[i]] == class_id:
             weight = -log_counts[order[i]]
             i += 1
             at = first
-            while at < columns and not (merge or log_weights[at] == weight):
+            while at < num_candidates and not (merge or log_weights[at] == weight):
                 at += 1
-            if at == columns:
+            if at == num_candidates:
                 classes[at], log_weights[at], copies[at] = class_id, weight, 1
                 gradient_rows[at] = rows if at == first else -1
-                columns += 1
+                num_candidates += 1
             elif merge:
                 high = max(weight, log_weights[at])
                 log_weights[at] = high + math.log1p(math.exp(min(weight, log_weights[at]) - high))
@@ -66,13 +66,13 @@ def merge_candidates(
             else:
                 copies[at] += 1
         if j < num_labels and labels[label_order[j]] == class_id:
-            label_starts[groups] = j
-            label_gradient_rows[groups] = rows if candidate_next else -1 - rows
-            groups += 1
+            label_starts[num_distinct] = j
+            label_gradient_rows[num_distinct] = rows if candidate_next else -1 - rows
+            num_distinct += 1
             while j < num_labels and labels[label_order[j]] == class_id:
                 label_candidates[label_order[j]] = first if candidate_next else -1
                 j += 1
         ids[rows] = class_id
         rows += 1
-    label_starts[groups] = num_labels
-    return columns, groups, rows
+    label_starts[num_distinct] = num_labels
+    return num_candidates, num_distinct, rows

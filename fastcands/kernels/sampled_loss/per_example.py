@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import parallel_kernel, prange
+from fastcands.kernels.epilogues.per_logit import terms_of
 from fastcands.kernels.table.gather import gather_rows_of
 from fastcands.kernels.table.label_logits import dot
 
-__all__ = ["example_input_gradients", "example_logits", "example_losses"]
+__all__ = ["example_input_gradients", "example_logits", "example_softmax", "example_terms"]
 
 
 @parallel_kernel
@@ -25,7 +26,7 @@ def example_logits(
     """``logits[i, k] = inputs[i] @ row k of example i + offsets[i, k]``; parallel over i.
 
     IN
-        table : (column stride, storage, width), see `gather.read_row`
+        table : TableView
         addresses : (B, K) int64, where each row starts
         inputs : (B, D)
         offsets : (B, K)
@@ -36,30 +37,26 @@ def example_logits(
         logits : (B, K)
     """
     examples, count = addresses.shape
-    column_stride, storage, width = table
+    width = table.width
     for index in prange(num_threads):
         worker = np.int64(index)
         own, flat = rows[worker], addresses.reshape(-1)
         for i in range(worker * examples // num_threads, (worker + 1) * examples // num_threads):
-            gather_rows_of(flat, i * count, (i + 1) * count, column_stride, storage, width, own, 0)
+            gather_rows_of(flat, i * count, (i + 1) * count, table, own, 0)
             for k in range(count):
                 logits[i, k] = dot(inputs, i, own, k, width) + offsets[i, k]
 
 
 @parallel_kernel
-def example_losses(
-    logits: Any, targets: Any, shifts: Any, upstream: Any, logistic: bool, loss: Any, num_threads: int
-) -> None:
-    """Turn each row of logits into its loss and the gradient of its logits. Parallel over examples.
+def example_softmax(logits: Any, targets: Any, upstream: Any, loss: Any, num_threads: int) -> None:
+    """Turn each example's logits into its softmax cross-entropy and the gradient of its logits. Parallel over examples.
 
     IN
         targets : (B, T) float64, of the first T logits; the others have target 0
-        shifts : (B,), what a logistic loss subtracts from the logits
         upstream : (B,), weight of each example's loss in the gradients
-        logistic : whether the loss is a logistic one; else it is softmax cross-entropy
         num_threads : int
     IN, OUT
-        logits : (B, T + S), -inf for what is left out; becomes the gradient
+        logits : (B, T + S), -inf for what is masked; becomes the gradient
     OUT
         loss : (B,)
     """
@@ -70,31 +67,54 @@ def example_losses(
         for i in range(worker * examples // num_threads, (worker + 1) * examples // num_threads):
             total = 0.0
             gain = 0.0
-            if logistic:
-                for k in range(count):
-                    z = np.float64(logits[i, k]) - np.float64(shifts[i])
-                    small = math.exp(-abs(z))
-                    total += (0.0 if z <= 0 else z) + math.log1p(small)
-                    target = np.float64(targets[i, k]) if k < num_true else 0.0
-                    if target != 0:
-                        gain += target * z
-                    sigmoid = 1 / (1 + small) if z >= 0 else small / (1 + small)
-                    logits[i, k] = upstream[i] * (sigmoid - target)
-            else:
-                high = -math.inf
-                for k in range(count):
-                    high = max(high, np.float64(logits[i, k]))
-                high = max(high, -1e300)
-                for k in range(count):
-                    total += math.exp(np.float64(logits[i, k]) - high)
-                for t in range(num_true):
-                    if targets[i, t] != 0:
-                        gain += np.float64(targets[i, t]) * (np.float64(logits[i, t]) - high)
-                total = math.log(total)
-                for k in range(count):
-                    target = np.float64(targets[i, k]) if k < num_true else 0.0
-                    logits[i, k] = upstream[i] * (math.exp(np.float64(logits[i, k]) - high - total) - target)
+            high = -math.inf
+            for k in range(count):
+                high = max(high, np.float64(logits[i, k]))
+            high = max(high, -1e300)
+            for k in range(count):
+                total += math.exp(np.float64(logits[i, k]) - high)
+            for t in range(num_true):
+                if targets[i, t] != 0:
+                    gain += np.float64(targets[i, t]) * (np.float64(logits[i, t]) - high)
+            total = math.log(total)
+            for k in range(count):
+                target = np.float64(targets[i, k]) if k < num_true else 0.0
+                logits[i, k] = upstream[i] * (math.exp(np.float64(logits[i, k]) - high - total) - target)
             loss[i] = total - gain
+
+
+@parallel_kernel
+def example_terms(
+    logits: Any, targets: Any, shifts: Any, upstream: Any, terms: int, loss: Any, num_threads: int
+) -> None:
+    """Turn each example's logits into a loss of single logits and the gradient of the logits. Parallel over examples.
+
+    IN
+        targets : (B, T) float64, of the first T logits; the others have target 0
+        shifts : (B,), what is subtracted from the logits
+        upstream : (B,), weight of each example's loss in the gradients
+        terms : address, see `per_logit.terms_of`
+        num_threads : int
+    IN, OUT
+        logits : (B, T + S), -inf for what is masked; becomes the gradient
+    OUT
+        loss : (B,)
+    """
+    examples, count = logits.shape
+    num_true = targets.shape[1]
+    for index in prange(num_threads):
+        worker = np.int64(index)
+        for i in range(worker * examples // num_threads, (worker + 1) * examples // num_threads):
+            total = 0.0
+            corrections = 0.0
+            for k in range(count):
+                z = np.float64(logits[i, k]) - np.float64(shifts[i])
+                target = np.float64(targets[i, k]) if k < num_true else 0.0
+                term, slope, more, change = terms_of(terms, z, target)
+                total += term
+                corrections += more
+                logits[i, k] = upstream[i] * (slope + change)
+            loss[i] = total + corrections
 
 
 @parallel_kernel
@@ -104,7 +124,7 @@ def example_input_gradients(
     """``d_inputs[i] = gradient[i] @ rows of example i``; parallel over i.
 
     IN
-        table : (column stride, storage, width), see `gather.read_row`
+        table : TableView
         addresses : (B, K) int64, where each row starts
         gradient : (B, K), of the logits
         num_threads : int
@@ -114,12 +134,12 @@ def example_input_gradients(
         d_inputs : (B, D)
     """
     examples, count = addresses.shape
-    column_stride, storage, width = table
+    width = table.width
     for index in prange(num_threads):
         worker = np.int64(index)
         own, flat = rows[worker], addresses.reshape(-1)
         for i in range(worker * examples // num_threads, (worker + 1) * examples // num_threads):
-            gather_rows_of(flat, i * count, (i + 1) * count, column_stride, storage, width, own, 0)
+            gather_rows_of(flat, i * count, (i + 1) * count, table, own, 0)
             for d in range(width):
                 d_inputs[i, d] = 0
             for k in range(count):

@@ -1,4 +1,4 @@
-"""First stage of a sampled loss: the plan, the packed inputs, the true classes' rows and logits."""
+"""First stage of a sampled loss: candidates and labels merged, inputs packed, the true classes' rows and logits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from fastcands.kernels.table.view import bias_of, row_address
 from fastcands.simd.log import log_vectors
 from fastcands.simd.memory import prefetch
 from fastcands.simd.target import MR
-from fastcands.simd.vector import address, fetch_add
+from fastcands.simd.vector import address
+from fastcands.stages import next_task
 
-__all__ = ["look_up_labels", "plan", "prepare"]
+__all__ = ["look_up_labels", "merge", "prologue"]
 
 _READ_AHEAD = 4
 
@@ -38,8 +39,8 @@ def _write_logs(counts: Any, wanted: bool, logs: Any) -> None:
 
 
 @kernel
-def plan(job: Any) -> None:
-    """Fill the job's plan.
+def merge(job: Any) -> None:
+    """Sort and merge candidates and labels: which rows there are, each once, and where their gradients go.
 
     IN
         job : SampledLossJob
@@ -50,75 +51,74 @@ def plan(job: Any) -> None:
     sort_by_id(sampled, order, spare, job.digits)
     sort_by_id(labels, job.label_order, spare, job.digits)
     _write_logs(job.sampled_counts, job.subtract_log_q, job.log_counts)
-    columns, groups, results = merge_candidates(
+    num_candidates, num_labels, num_rows = merge_candidates(
         sampled, order, job.log_counts, labels, job.label_order, job.merge, job.classes, job.log_weights,
         job.copies, gradient_rows, job.label_candidates, job.label_starts, job.label_gradient_rows, job.ids,
     )  # fmt: skip
     further = 0
-    for c in range(columns):
+    for c in range(num_candidates):
         if gradient_rows[c] < 0:
             further += 1
-            gradient_rows[c] = results + further
-    for c in range(columns, (columns + MR - 1) // MR * MR):
-        job.offsets[c], job.copies[c], gradient_rows[c] = -math.inf, 1, results
+            gradient_rows[c] = num_rows + further
+    for c in range(num_candidates, (num_candidates + MR - 1) // MR * MR):
+        job.offsets[c], job.copies[c], gradient_rows[c] = -math.inf, 1, num_rows
     if len(job.present):
         present = job.present.reshape(-1)
         for k in range(len(present)):
             if not present[k]:
                 job.label_candidates[k] = -1
     sizes = job.sizes
-    sizes[0], sizes[1], sizes[2], sizes[3] = columns, groups, results, further
+    sizes[0], sizes[1], sizes[2], sizes[3] = num_candidates, num_labels, num_rows, further
 
 
 @kernel
 def look_up_labels(job: Any, first: int, last: int, end: int) -> None:
-    """Compute the true logits of a panel of examples, and write what the panel's lanes need to know of them.
+    """Compute the true logits of a panel of examples, and what is padded to whole panels.
 
     IN
         job : SampledLossJob
         first, last : examples
-        end : lanes from `last` to this are padding
+        end : from `last` to this there is padding
     """
-    weights, label_weights, labels = job.weights, job.label_weights, job.labels
+    table, label_weights, labels = job.weights, job.label_weights, job.labels
     true_counts, true_log_counts = job.true_counts.reshape(-1), job.true_log_counts
-    num_true, span = labels.shape[1], min(weights.width * 4, 1024)
+    num_true, span = labels.shape[1], min(table.width * 4, 1024)
     labels_here = slice(first * num_true, last * num_true)
     _write_logs(true_counts[labels_here], job.subtract_log_q, true_log_counts[labels_here])
     for i in range(first, last):
         job.shifts[i], job.padded_upstream[i] = job.log_normalizer[i], job.upstream[i]
         for t in range(num_true):
             if i + _READ_AHEAD < last:
-                ahead = row_address(weights, labels[i + _READ_AHEAD, t])
+                ahead = row_address(table, labels[i + _READ_AHEAD, t])
                 for offset in range(0, span, 64):
                     prefetch(ahead + offset)
             k = i * num_true + t
-            where = row_address(weights, labels[i, t])
-            read_row(where, weights.column_stride, weights.storage, weights.width, label_weights, k)
+            read_row(row_address(table, labels[i, t]), table, label_weights, k)
             correction = bias_of(job.biases, labels[i, t], job.temperature) - true_log_counts[k]
             absent = len(job.present) > 0 and not job.present[i, t]
-            product = dot(job.inputs, i, label_weights, k, weights.width)
+            product = dot(job.inputs, i, label_weights, k, table.width)
             job.true_logits[i, t] = -math.inf if absent else product + correction
     for i in range(last, end):
         job.shifts[i], job.padded_upstream[i] = 0, 0
 
 
-def prepare(worker: int, num_threads: int, job: Any) -> None:
-    """Plan, on the first worker; then pack panels of examples and look up their true classes.
+def prologue(worker: int, num_threads: int, counter: int, job: Any) -> None:
+    """Merge candidates and labels, on the first worker; pack panels of examples and look up their true classes.
 
-    A worker takes the next panel from the counter, so that the others need not wait for the plan.
+    Workers take panels one by one, so that the others need not wait for the first one's merging.
 
     IN
         worker, num_threads : who of how many
+        counter : of the stage's tasks
         job : SampledLossJob
     """
     if worker == 0:
-        plan(job)
+        merge(job)
     examples = job.inputs.shape[0]
-    panels, _, lanes = job.by_example.shape
-    counter = job.counters[0:]
+    panels, _, nr = job.packed_inputs.shape
     while True:
-        j = fetch_add(counter)
+        j = next_task(counter)
         if j >= panels:
             break
-        pack_panel(job.inputs, j, job.by_example, job.by_feature)
-        look_up_labels(job, j * lanes, min(examples, (j + 1) * lanes), (j + 1) * lanes)
+        pack_panel(job.inputs, j, job.packed_inputs, job.packed_inputs_t)
+        look_up_labels(job, j * nr, min(examples, (j + 1) * nr), (j + 1) * nr)

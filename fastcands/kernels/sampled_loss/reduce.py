@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel
+from fastcands.kernels.epilogues.per_logit import terms_of
 from fastcands.simd.columns import exp_columns
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.vector import address
 
-__all__ = ["join", "join_logistic", "join_softmax", "target_of"]
+__all__ = ["add_terms", "normalize", "reduce_normalized", "reduce_per_logit", "target_of"]
 
 
 @kernel
@@ -33,11 +34,11 @@ def target_of(present: Any, i: int, t: int, num_true: int) -> float:
 
 
 @kernel
-def join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
-    """``loss = logsumexp(all logits) - sum(targets * true logits)`` for one panel; tile_max become factors.
+def normalize(job: Any, highest: Any, j: int, blocks: int) -> None:
+    """``loss = logsumexp(all logits) - sum(targets * true logits)`` for one panel; `tile_max` becomes a factor.
 
-    A tile holds e^(logit - peak). Its factor, upstream e^(peak - normaliser), makes that upstream times probability.
-    Blocks outside and lanes inside, so that loops over all tiles are vector code.
+    A tile holds e^(logit - tile_max). Its factor, upstream e^(tile_max - log_normalizer), makes that upstream times
+    probability. Blocks outside and examples inside, so that loops over all tiles are vector code.
 
     IN
         job : SampledLossJob
@@ -47,92 +48,101 @@ def join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
         highest : (at least NR,)
     """
     tile_max, tile_sum, true_logits, true_gradient = job.tile_max, job.tile_sum, job.true_logits, job.true_gradient
-    panels, lanes = tile_max.shape[1:]
+    panels, nr = tile_max.shape[1:]
     examples, num_true = true_logits.shape
-    for lane in range(lanes):
-        highest[lane] = tile_max[0, j, lane]
+    for e in range(nr):
+        highest[e] = tile_max[0, j, e]
     for b in range(1, blocks):
-        for lane in range(lanes):
-            highest[lane] = max(highest[lane], tile_max[b, j, lane])
-    for lane in range(min(lanes, examples - j * lanes)):
+        for e in range(nr):
+            highest[e] = max(highest[e], tile_max[b, j, e])
+    for e in range(min(nr, examples - j * nr)):
         for t in range(num_true):
-            highest[lane] = max(highest[lane], true_logits[j * lanes + lane, t])
-    exp_columns(tile_max, address(tile_max, j * lanes), blocks, panels * lanes, address(highest, 0))
-    sums = np.zeros(lanes)
+            highest[e] = max(highest[e], true_logits[j * nr + e, t])
+    exp_columns(tile_max, address(tile_max, j * nr), blocks, panels * nr, address(highest, 0))
+    sums = np.zeros(nr)
     for b in range(blocks):
-        for lane in range(lanes):
-            sums[lane] += np.float64(tile_sum[b, j, lane]) * np.float64(tile_max[b, j, lane])
-    for lane in range(lanes):
-        i = j * lanes + lane
+        for e in range(nr):
+            sums[e] += np.float64(tile_sum[b, j, e]) * np.float64(tile_max[b, j, e])
+    for e in range(nr):
+        i = j * nr + e
         if i >= examples:
-            highest[lane] = 0
+            highest[e] = 0
             continue
-        total = sums[lane]
-        high = np.float64(highest[lane])
+        total = sums[e]
+        high = np.float64(highest[e])
         mean = 0.0
         for t in range(num_true):
             total += math.exp(np.float64(true_logits[i, t]) - high)
             target = target_of(job.present, i, t, num_true)
             if target != 0:
                 mean += target * (np.float64(true_logits[i, t]) - high)
-        normaliser = math.log(total)
-        job.loss[i] = normaliser - mean
+        log_normalizer = math.log(total)
+        job.loss[i] = log_normalizer - mean
         upstream = job.upstream[i]
         for t in range(num_true):
-            share = math.exp(np.float64(true_logits[i, t]) - high - normaliser)
+            share = math.exp(np.float64(true_logits[i, t]) - high - log_normalizer)
             true_gradient[i, t] = upstream * (share - target_of(job.present, i, t, num_true))
-        highest[lane] = upstream * math.exp(-normaliser)
+        highest[e] = upstream * math.exp(-log_normalizer)
     for b in range(blocks):
-        for lane in range(lanes):
-            tile_max[b, j, lane] *= highest[lane]
+        for e in range(nr):
+            tile_max[b, j, e] *= highest[e]
 
 
 @kernel
-def join_logistic(job: Any, j: int, blocks: int) -> None:
-    """Add the losses of the tiles of one panel and of its true classes.
-
-    A logit z with target y costs ``log(1 + e^z) - y z``, and its gradient is ``1 / (1 + e^-z) - y``.
+def add_terms(job: Any, j: int, blocks: int) -> None:
+    """Add the losses of the tiles of one panel and of its true classes, for a loss of single logits.
 
     IN
         job : SampledLossJob
         j : panel
         blocks : blocks of candidates
     """
-    tile_sum, true_logits = job.tile_sum, job.true_logits
-    lanes = tile_sum.shape[2]
+    tile_sum, true_logits, terms = job.tile_sum, job.true_logits, job.functions.terms
+    nr = tile_sum.shape[2]
     examples, num_true = true_logits.shape
-    for lane in range(min(lanes, examples - j * lanes)):
-        i = j * lanes + lane
+    for e in range(min(nr, examples - j * nr)):
+        i = j * nr + e
         total = 0.0
         for b in range(blocks):
-            total += np.float64(tile_sum[b, j, lane])
+            total += np.float64(tile_sum[b, j, e])
         for t in range(num_true):
             z = np.float64(true_logits[i, t]) - np.float64(job.log_normalizer[i])
-            small = math.exp(-abs(z))
-            total += (0.0 if z <= 0 else z) + math.log1p(small)
-            target = target_of(job.present, i, t, num_true)
-            if target != 0:
-                total -= target * z
-            sigmoid = 1 / (1 + small) if z >= 0 else small / (1 + small)
-            job.true_gradient[i, t] = job.upstream[i] * (sigmoid - target)
+            loss, slope, more, change = terms_of(terms, z, target_of(job.present, i, t, num_true))
+            total += loss
+            total += more
+            job.true_gradient[i, t] = job.upstream[i] * (slope + change)
         job.loss[i] = total
 
 
-def join(worker: int, num_threads: int, job: Any) -> None:
-    """Compute the loss of each example, and the gradient of its true logits; a worker has a share of the panels.
+def reduce_normalized(worker: int, num_threads: int, counter: int, job: Any) -> None:
+    """Compute loss and gradient of the true logits of a softmax; a worker has a share of the panels.
 
     IN
         worker, num_threads : who of how many
+        counter : not used
         job : SampledLossJob
     """
     panels = job.tile_max.shape[1]
     block = job.rows.shape[1]
     blocks = (job.sizes[0] + block - 1) // block
-    highest = job.sums[worker]
     mode = flush_denormals()
     for j in range(worker * panels // num_threads, (worker + 1) * panels // num_threads):
-        if job.logistic:
-            join_logistic(job, j, blocks)
-        else:
-            join_softmax(job, highest, j, blocks)
+        normalize(job, job.sums[worker], j, blocks)
+    restore_denormals(mode)
+
+
+def reduce_per_logit(worker: int, num_threads: int, counter: int, job: Any) -> None:
+    """Compute loss and gradient of the true logits of a loss of single logits; see `reduce_normalized`.
+
+    IN
+        worker, num_threads : who of how many
+        counter : not used
+        job : SampledLossJob
+    """
+    panels = job.tile_sum.shape[1]
+    block = job.rows.shape[1]
+    blocks = (job.sizes[0] + block - 1) // block
+    mode = flush_denormals()
+    for j in range(worker * panels // num_threads, (worker + 1) * panels // num_threads):
+        add_terms(job, j, blocks)
     restore_denormals(mode)

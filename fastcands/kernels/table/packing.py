@@ -15,59 +15,59 @@ __all__ = ["pack_inputs", "pack_panel"]
 
 
 @kernel
-def pack_panel(inputs: Any, j: int, by_example: Any, by_feature: Any) -> None:
+def pack_panel(inputs: Any, j: int, packed: Any, packed_t: Any) -> None:
     """Copy the examples of one panel; what lies beyond the inputs is zero.
 
     IN
         inputs : (B, D) float32 or float64, C-contiguous
         j : panel
     OUT
-        by_example : (panels, at least D, NR), of which panel j
-        by_feature : (feature panels, panels NR, NR), of which rows j NR to (j + 1) NR
+        packed : (panels, at least D, NR), of which panel j
+        packed_t : (feature panels, panels NR, NR), of which rows j NR to (j + 1) NR
     """
     examples, width = inputs.shape
-    depth, lanes = by_example.shape[1:]
-    feature_panels = by_feature.shape[0]
+    depth, nr = packed.shape[1:]
+    feature_panels = packed_t.shape[0]
     side = VECTOR_BYTES // inputs.itemsize
-    whole_lanes, whole_width = min(lanes, examples - j * lanes) // side * side, width // side * side
-    for lane in range(0, whole_lanes, side):
+    whole_examples, whole_width = min(nr, examples - j * nr) // side * side, width // side * side
+    for e in range(0, whole_examples, side):
         for d in range(0, whole_width, side):
             transpose_square(
-                inputs, address(inputs, (j * lanes + lane) * width + d), width,
-                address(by_example, (j * depth + d) * lanes + lane), lanes,
+                inputs, address(inputs, (j * nr + e) * width + d), width,
+                address(packed, (j * depth + d) * nr + e), nr,
             )  # fmt: skip
-    for lane in range(lanes):
-        i = j * lanes + lane
+    for e in range(nr):
+        i = j * nr + e
         if i < examples:
-            for d in range(whole_width if lane < whole_lanes else 0, width):
-                by_example[j, d, lane] = inputs[i, d]
+            for d in range(whole_width if e < whole_examples else 0, width):
+                packed[j, d, e] = inputs[i, d]
             for d in range(width, depth):
-                by_example[j, d, lane] = 0
+                packed[j, d, e] = 0
             for p in range(feature_panels):
-                here = min(lanes, width - p * lanes)
+                here = min(nr, width - p * nr)
                 for q in range(here):
-                    by_feature[p, i, q] = inputs[i, p * lanes + q]
-                for q in range(here, lanes):
-                    by_feature[p, i, q] = 0
+                    packed_t[p, i, q] = inputs[i, p * nr + q]
+                for q in range(here, nr):
+                    packed_t[p, i, q] = 0
         else:
             for d in range(depth):
-                by_example[j, d, lane] = 0
+                packed[j, d, e] = 0
             for p in range(feature_panels):
-                for q in range(lanes):
-                    by_feature[p, i, q] = 0
+                for q in range(nr):
+                    packed_t[p, i, q] = 0
 
 
 @parallel_kernel
-def pack_inputs(inputs: Any, by_example: Any, by_feature: Any, num_threads: int) -> None:
+def pack_inputs(inputs: Any, packed: Any, packed_t: Any, num_threads: int) -> None:
     """Copy the inputs into panels; what lies beyond them is zero. Parallel over blocks of examples.
 
     IN
         inputs : (B, D) float32 or float64
         num_threads : int
     OUT
-        by_example : (panels, at least D, NR); lane l of panel j is example j NR + l
-        by_feature : (feature panels, panels NR, NR), or (0, panels NR, NR) when it is not wanted;
-            lane l of panel p is feature p NR + l
+        packed : (panels, at least D, NR); example or feature l of panel j is example j NR + l
+        packed_t : (feature panels, panels NR, NR), or (0, panels NR, NR) when it is not wanted;
+            example or feature l of panel p is feature p NR + l
     """
-    for index in prange(by_example.shape[0]):
-        pack_panel(inputs, np.int64(index), by_example, by_feature)
+    for index in prange(packed.shape[0]):
+        pack_panel(inputs, np.int64(index), packed, packed_t)

@@ -7,11 +7,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcands.jit import kernel
-from fastcands.kernels.table.gather import BFLOAT16, FLOAT32, FLOAT64, half
 from fastcands.simd.memory import as_float32
 from fastcands.simd.numbers import float32_at, float64_at, uint16_at
 
-__all__ = ["TableView", "bias_of", "number_at", "row_address"]
+__all__ = [
+    "BFLOAT16", "FLOAT16", "FLOAT32", "FLOAT64", "TableView", "bias_of", "float16_value", "number_at", "row_address",
+]  # fmt: skip
+
+
+FLOAT32, FLOAT64, FLOAT16, BFLOAT16 = range(4)
+"""How a table is stored. Half-precision numbers are read as bits: Numba has no type for them on processors."""
 
 
 class TableView(NamedTuple):
@@ -21,13 +26,34 @@ class TableView(NamedTuple):
     """(shards,) int64, where each shard begins; none of them where there is no table."""
     strides: Any
     """(shards,) int64, bytes from row to row."""
-    column_stride: int
+    feature_stride: int
+    """Bytes from number to number of a row."""
     storage: int
+    """FLOAT32, FLOAT64, FLOAT16 or BFLOAT16."""
     width: int
+    """Numbers of a row."""
     total: int
     """Rows of all shards."""
     by_mod: bool
     """Whether row i is in shard i % shards; else shards hold consecutive rows, the first ones one more."""
+
+
+@kernel
+def float16_value(bits: Any) -> Any:
+    """Return the float32 value of an IEEE half-precision number.
+
+    IN
+        bits : uint16
+    """
+    wide = np.uint32(bits)
+    sign = (wide & np.uint32(0x8000)) << np.uint32(16)
+    rest = (wide & np.uint32(0x7FFF)) << np.uint32(13)
+    if rest >= np.uint32(0x0F800000):  # infinity and NaN keep the largest exponent
+        return as_float32(np.uint32(sign | rest | np.uint32(0x70000000)))
+    # moving the exponent by a product is right for denormal halves too
+    return as_float32(sign) + as_float32(np.uint32(rest)) * np.float32(2.0**112) * (
+        np.float32(-1.0) if sign else np.float32(1.0)
+    )
 
 
 @kernel
@@ -66,7 +92,7 @@ def number_at(where: int, storage: int) -> Any:
     if storage == FLOAT64:
         return float64_at(where, 0)
     bits = uint16_at(where, 0)
-    value = as_float32(np.uint32(bits) << np.uint32(16)) if storage == BFLOAT16 else half(bits)
+    value = as_float32(np.uint32(bits) << np.uint32(16)) if storage == BFLOAT16 else float16_value(bits)
     return np.float64(value)
 
 

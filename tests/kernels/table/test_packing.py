@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from fastcands.kernels.table.blocking import panel_lanes
+from fastcands.kernels.table.blocking import panel_width
 from fastcands.kernels.table.packing import pack_inputs
 
 
-@pytest.mark.parametrize("lanes", [8, panel_lanes(np.float32)])
+@pytest.mark.parametrize("lanes", [8, panel_width(np.float32)])
 @pytest.mark.parametrize("examples", [1, 7, 8, 9, 33, 64])
 @pytest.mark.parametrize("width", [1, 5, 8, 13, 48, 65])
 def test_every_input_has_its_place_and_the_rest_is_zero(examples, width, lanes):

@@ -1,0 +1,1 @@
+"""What a tile of logits becomes: one file a loss."""
