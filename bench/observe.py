@@ -9,6 +9,7 @@ kernel that Python called.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import pkgutil
 import sys
@@ -49,7 +50,7 @@ def _name(function: Any) -> str:
 def _functions(value: Any) -> list[Any]:
     """Return the Python functions behind a kernel: one, or one a stage; none for anything else."""
     if isinstance(value, StagedKernel):
-        return list(value._stages)
+        return list(value.stages.values())
     found = value if isinstance(value, Dispatcher) else getattr(value, "dispatcher", None)
     return [found.py_func] if isinstance(found, Dispatcher) else []
 
@@ -87,11 +88,20 @@ def watch(hook: Hook) -> Iterator[None]:
         return hook(Kernel(_name(kernel.py_func), lambda *given: real_launch(kernel, given)), args)
 
     def stages(
-        self: StagedKernel, job: Any, scratch: Workspace, num_threads: int, first: int = 0, last: int | None = None
+        self: StagedKernel,
+        job: Any,
+        workspace: Workspace,
+        num_threads: int,
+        *,
+        after: str | None = None,
+        last: str | None = None,
     ) -> None:
-        for at in range(len(self._stages))[first:last]:
-            kernel = Kernel(_name(self._stages[at]), lambda *given, at=at: real_stages(self, *given, at, at + 1))
-            hook(kernel, (job, scratch, num_threads))
+        before: list[str | None] = [None, *self.stages]
+        begin = before.index(after)
+        end = len(self.stages) if last is None else before.index(last)
+        for previous, name in zip(before[begin:end], list(self.stages)[begin:end], strict=True):
+            run = functools.partial(real_stages, self, after=previous, last=name)
+            hook(Kernel(_name(self.stages[name]), run), (job, workspace, num_threads))
 
     def serial(kernel: Any) -> Callable[..., Any]:
         return lambda *args: hook(Kernel(_name(kernel.py_func), kernel), args)

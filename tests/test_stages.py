@@ -9,7 +9,7 @@ import pytest
 from numba.core.caching import NullCache
 
 from fastcands import stages
-from fastcands.stages import StagedKernel, Workspace
+from fastcands.stages import StagedKernel, Workspace, next_task
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ class Inner(NamedTuple):
     values: Any
 
 
-class Scratch(NamedTuple):
+class Shared(NamedTuple):
     squares: Any
     factors: tuple[int, int]
 
@@ -33,16 +33,16 @@ class Job(NamedTuple):
     total: Any
     negate: bool
     power: int
-    scratch: int
+    workspace: int
 
 
-def square(worker: int, num_threads: int, job: Any) -> None:
+def square(worker: int, num_threads: int, counter: int, job: Any) -> None:
     n = len(job.squares)
     for i in range(worker * n // num_threads, (worker + 1) * n // num_threads):
         job.squares[i] = job.inner.scale * job.inner.values[i] ** job.power
 
 
-def add(worker: int, num_threads: int, job: Any) -> None:
+def add(worker: int, num_threads: int, counter: int, job: Any) -> None:
     if worker == 0:
         total = 0.0
         for value in job.squares:
@@ -51,12 +51,12 @@ def add(worker: int, num_threads: int, job: Any) -> None:
         job.total[0] += -total if job.negate else total
 
 
-chain = StagedKernel(square, add)
+chain = StagedKernel(square=square, add=add)
 
 
 def _case(values, negate=False):
-    scratch = Workspace(Scratch(np.zeros(len(values), values.dtype), (3, 5)))
-    return Job(Inner(2.0, values), np.zeros(1), negate, 2, scratch.address), scratch
+    workspace = Workspace(Shared(np.zeros(len(values), values.dtype), (3, 5)))
+    return Job(Inner(2.0, values), np.zeros(1), negate, 2, workspace.address), workspace
 
 
 @pytest.mark.parametrize("num_threads", [1, 2, 7])
@@ -64,26 +64,26 @@ def _case(values, negate=False):
 @pytest.mark.parametrize("negate", [False, True])
 def test_a_stage_sees_all_of_the_one_before(num_threads, n, negate):
     values = np.arange(n, dtype=np.float64)
-    job, scratch = _case(values, negate)
-    chain(job, scratch, num_threads)
+    job, workspace = _case(values, negate)
+    chain(job, workspace, num_threads)
     assert job.total[0] == (-30 if negate else 30) * (values**2).sum()
 
 
 def test_some_of_the_stages():
-    job, scratch = _case(np.ones(5))
-    chain(job, scratch, 2, 0, 1)
-    assert scratch.fields.squares.tolist() == [2] * 5
+    job, workspace = _case(np.ones(5))
+    chain(job, workspace, 2, last="square")
+    assert workspace.fields.squares.tolist() == [2] * 5
     assert job.total[0] == 0
-    scratch.fields.squares[:] = 7
-    chain(job, scratch, 2, 1, 2)
+    workspace.fields.squares[:] = 7
+    chain(job, workspace, 2, after="square")
     assert job.total[0] == 35 * 15
 
 
 def test_scratch_serves_many_calls():
-    first, scratch = _case(np.ones(4))
-    second = Job(Inner(1.0, np.full(4, 3.0)), np.zeros(1), True, 2, scratch.address)
+    first, workspace = _case(np.ones(4))
+    second = Job(Inner(1.0, np.full(4, 3.0)), np.zeros(1), True, 2, workspace.address)
     for job in (first, second, first):
-        chain(job, scratch, 2)
+        chain(job, workspace, 2)
     assert first.total[0] == 2 * 15 * 8
     assert second.total[0] == -15 * 36
 
@@ -95,26 +95,55 @@ def test_another_type_of_job_gets_code_of_its_own(change):
         values.flags.writeable = False
     elif change == "strides":
         values = np.arange(12.0)[::2]
-    job, scratch = _case(values)
-    chain(job, scratch, 2)
+    job, workspace = _case(values)
+    chain(job, workspace, 2)
     assert job.total[0] == 30 * (values.astype(float) ** 2).sum()
 
 
 @pytest.mark.parametrize("room", [np.zeros(6, np.float32), np.zeros(6, np.int64), np.zeros(12)[::2]])
 def test_another_type_of_scratch_gets_code_of_its_own(room):
-    scratch = Workspace(Scratch(room, (2, 1)))
-    job = Job(Inner(1.0, np.arange(6.0)), np.zeros(1), False, 2, scratch.address)
-    chain(job, scratch, 2)
+    workspace = Workspace(Shared(room, (2, 1)))
+    job = Job(Inner(1.0, np.arange(6.0)), np.zeros(1), False, 2, workspace.address)
+    chain(job, workspace, 2)
     assert room.tolist() == [0, 1, 4, 9, 16, 25]
     assert job.total[0] == 110
 
 
+def count(worker: int, num_threads: int, counter: int, job: Any) -> None:
+    while True:
+        task = next_task(counter)
+        if task >= len(job.squares):
+            break
+        job.squares[task] += task
+
+
+@pytest.mark.parametrize("num_threads", [1, 2, 5])
+def test_each_stage_counts_its_tasks_from_zero(num_threads):
+    job, workspace = _case(np.zeros(500))
+    StagedKernel(square=square, count=count, again=count)(job, workspace, num_threads)
+    assert workspace.fields.squares.tolist() == [2 * k for k in range(500)]
+
+
+def test_chains_share_the_code_of_a_stage():
+    job, workspace = _case(np.ones(3))
+    chain(job, workspace, 1)
+    before = dict(stages._compiled)
+    StagedKernel(other=add, square=square)(job, workspace, 1)
+    assert stages._compiled == before
+
+
+def test_an_unknown_stage():
+    job, workspace = _case(np.ones(3))
+    with pytest.raises(ValueError, match="'cube' is not in list"):
+        chain(job, workspace, 1, last="cube")
+
+
 def test_no_reference_is_lost_or_kept():
     values = np.ones(5)
-    job, scratch = _case(values)
-    chain(job, scratch, 2)
+    job, workspace = _case(values)
+    chain(job, workspace, 2)
     gc.collect()
-    before = sys.getrefcount(values), sys.getrefcount(scratch.fields.squares)
+    before = sys.getrefcount(values), sys.getrefcount(workspace.fields.squares)
     for num_threads in (1, 2) * 50:
-        chain(job, scratch, num_threads)
-    assert (sys.getrefcount(values), sys.getrefcount(scratch.fields.squares)) == before
+        chain(job, workspace, num_threads)
+    assert (sys.getrefcount(values), sys.getrefcount(workspace.fields.squares)) == before

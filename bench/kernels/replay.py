@@ -90,9 +90,9 @@ class _Copies:
 
 
 def _at_its_place(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return arguments with the address of the scratch in the job, if they are those of a stage."""
-    placed = [each for each in args if isinstance(each, Workspace)]
-    return (args[0]._replace(scratch=placed[0].address), *args[1:]) if placed else args
+    """Return arguments with the address of the workspace in the job, if they are those of a stage."""
+    held = [each for each in args if isinstance(each, Workspace)]
+    return (args[0]._replace(workspace=held[0].address), *args[1:]) if held else args
 
 
 class Replay:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastcands.kernels.epilogues.interface import Epilogue
 from fastcands.kernels.sampled_loss.job import SampledLossJob, SampledLossSizes, SampledLossWorkspace
-from fastcands.kernels.sampled_loss.stages import stages_for
+from fastcands.kernels.sampled_loss.stages import normalized_stages, per_logit_stages
 from fastcands.losses.batch import Batch
 from fastcands.stages import Workspace
 from fastcands.threads import threads_for
@@ -74,7 +74,7 @@ class SampledLossStep:
         candidates, width = len(values.sampled_candidates), batch.inputs.shape[1]
         self.batch, self.threads = batch, threads_for(examples * candidates * width)
         sizes = SampledLossSizes(dtype, examples, num_true, candidates, width, upstream is not None, self.threads)
-        self._stages = stages_for(epilogue.is_normalized)
+        self._stages = normalized_stages if epilogue.is_normalized else per_logit_stages
         self._held = shared_fields(SampledLossWorkspace, sizes, Workspace)
         self.workspace: Any = self._held.fields
         self.workspace.log_normalizer[:] = log_normalizer

@@ -1,4 +1,4 @@
-"""The vector log1p and the logistic loss of columns against NumPy in a wider type."""
+"""The vector log1p, softplus and sigmoid against NumPy in a wider type."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from numba.extending import intrinsic
 
 from fastcands.jit import kernel
 from fastcands.kernels.table.blocking import panel_width
-from fastcands.simd.logistic import emit_log1p, emit_softplus_and_sigmoid, logistic_columns
+from fastcands.simd.logistic import emit_log1p, emit_softplus_and_sigmoid
 from fastcands.simd.vector import Lanes, address
 
 DTYPES = [np.float32, np.float64]
@@ -77,21 +77,6 @@ def _log1p(u, vectors):
     _log1p_vectors(u, address(u, 0), vectors)
 
 
-@kernel
-def _logistic(tile, copies, shifts, upstream, total):
-    logistic_columns(
-        tile, address(tile, 0), tile.shape[0], address(copies, 0), address(shifts, 0), address(upstream, 0),
-        address(total, 0),
-    )  # fmt: skip
-
-
-def _run(tile, copies, shifts, upstream):
-    """Return gradients and losses of a tile."""
-    gradient, total = tile.copy(), np.empty(tile.shape[1], tile.dtype)
-    _logistic(gradient, copies, shifts, upstream, total)
-    return gradient, total
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_log1p_within_two_units_in_the_last_place(dtype):
     rng = np.random.default_rng(0)
@@ -105,46 +90,3 @@ def test_log1p_within_two_units_in_the_last_place(dtype):
     error = np.abs(got - want) / np.spacing(want.astype(dtype)).astype(WIDER[dtype])
     assert error.max() < 2
     assert got[u == 0].tolist() == [0.0] * np.count_nonzero(u == 0)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rows", [1, 5, 128])
-def test_logistic_columns(dtype, rows):
-    width, wide = panel_width(dtype), WIDER[dtype]
-    rng = np.random.default_rng(rows)
-    tile = (rng.normal(size=(rows, width)) * 10).astype(dtype)
-    copies = rng.integers(1, 4, rows).astype(dtype)
-    shifts, upstream = rng.normal(size=(2, width)).astype(dtype)
-    gradient, total = _run(tile, copies, shifts, upstream)
-    z = (tile - shifts).astype(wide)  # rounded once, as there
-    eps = np.finfo(dtype).eps
-    want = copies.astype(wide)[:, None] * np.logaddexp(0, z)
-    np.testing.assert_allclose(total, want.sum(axis=0), rtol=(rows + 4) * eps)
-    want = copies.astype(wide)[:, None] * upstream.astype(wide) / (1 + np.exp(-z))
-    np.testing.assert_allclose(gradient, want, rtol=6 * eps)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_logistic_columns_far_from_zero(dtype):
-    width, eps = panel_width(dtype), np.finfo(dtype).eps
-    lowest = -80.0 if dtype == np.float32 else -700.0
-    z = np.concatenate([np.linspace(lowest, -lowest, 4 * width - 3), [1e30, 1e-30, 0.0]]).astype(dtype)
-    ones, zeros = np.ones(width, dtype), np.zeros(width, dtype)
-    for part in z.reshape(4, 1, width):
-        gradient, total = _run(part, np.ones(1, dtype), zeros, ones)
-        exact = part[0].astype(np.longdouble)
-        np.testing.assert_allclose(total, np.logaddexp(0, exact), rtol=4 * eps)
-        np.testing.assert_allclose(gradient[0], 1 / (1 + np.exp(-exact)), rtol=6 * eps)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_logits_that_are_no_ordinary_numbers(dtype):
-    width = panel_width(dtype)
-    tile = np.zeros((3, width), dtype)
-    tile[1, :4] = -np.inf, np.inf, np.nan, -1e30
-    ones = np.ones(width, dtype)
-    gradient, total = _run(tile, np.ones(3, dtype), np.zeros(width, dtype), ones)
-    np.testing.assert_array_equal(gradient[1, :4], np.array([0, 1, np.nan, 0], dtype))
-    np.testing.assert_allclose(total[:4], [2 * np.log(2), np.inf, np.nan, 2 * np.log(2)], rtol=1e-6)
-    np.testing.assert_array_equal(gradient[[0, 2]], np.full((2, width), 0.5, dtype))  # the other rows' numbers stay
-    np.testing.assert_allclose(total[4:], 3 * np.log(2), rtol=1e-6)

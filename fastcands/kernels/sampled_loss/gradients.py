@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel, parallel_kernel, prange
-from fastcands.simd.columns import scale_columns
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.gemm import add_column_product, tile_product
 from fastcands.simd.target import MR, VECTOR_BYTES
+from fastcands.simd.tile import scale_tile
 from fastcands.simd.transpose import transpose_square
 from fastcands.simd.vector import address
 from fastcands.stages import next_task
@@ -63,7 +63,7 @@ def weight_gradients(worker: int, num_threads: int, counter: int, job: Any) -> N
             sums[k] = 0
         for j in range(panels):
             at = (b * panels + j) * nr
-            scale_columns(tiles, address(tiles, at * block), padded, address(job.tile_max, at), address(sums, 0))
+            scale_tile(tiles, address(tiles, at * block), padded, address(job.tile_max, at), address(sums, 0))
         for r in range(padded):
             total = 0.0
             for k in range(r * half_panel, (r + 1) * half_panel):

@@ -9,8 +9,8 @@ import numpy as np
 
 from fastcands.jit import kernel
 from fastcands.kernels.epilogues.per_logit import terms_of
-from fastcands.simd.columns import exp_columns
 from fastcands.simd.denormals import flush_denormals, restore_denormals
+from fastcands.simd.tile import exp_tile
 from fastcands.simd.vector import address
 
 __all__ = ["add_terms", "normalize", "reduce_normalized", "reduce_per_logit", "target_of"]
@@ -58,7 +58,7 @@ def normalize(job: Any, highest: Any, j: int, blocks: int) -> None:
     for e in range(min(nr, examples - j * nr)):
         for t in range(num_true):
             highest[e] = max(highest[e], true_logits[j * nr + e, t])
-    exp_columns(tile_max, address(tile_max, j * nr), blocks, panels * nr, address(highest, 0))
+    exp_tile(tile_max, address(tile_max, j * nr), blocks, panels * nr, address(highest, 0))
     sums = np.zeros(nr)
     for b in range(blocks):
         for e in range(nr):

@@ -8,21 +8,17 @@ from fastcands.kernels.sampled_loss.prologue import prologue
 from fastcands.kernels.sampled_loss.reduce import reduce_normalized, reduce_per_logit
 from fastcands.stages import StagedKernel
 
-__all__ = ["stages_for"]
+__all__ = ["normalized_stages", "per_logit_stages"]
 
-_NORMALIZED = StagedKernel(
+normalized_stages = StagedKernel(
     prologue=prologue,
     logits=logits,
     reduce=reduce_normalized,
     weight_gradients=weight_gradients,
     input_gradients=input_gradients,
 )
-"""Value and all gradients. Every sum has one owner and one order: the number of threads decides who computes what,
-never a result."""
+"""Value and all gradients of a softmax. Every sum has one owner and one order: the number of threads decides who
+computes what, never a result."""
 
-_PER_LOGIT = StagedKernel(**_NORMALIZED.stages | {"reduce": reduce_per_logit})
-
-
-def stages_for(is_normalized: bool) -> StagedKernel:
-    """Return the stages of a softmax, or those of a loss of single logits, which share all but one."""
-    return _NORMALIZED if is_normalized else _PER_LOGIT
+per_logit_stages = StagedKernel(**normalized_stages.stages | {"reduce": reduce_per_logit})
+"""The same of a loss of single logits: one stage differs."""
