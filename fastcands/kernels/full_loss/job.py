@@ -93,17 +93,19 @@ class FullLossSizes(NamedTuple):
 class FullLossWorkspace(NamedTuple):
     """Numbers of each worker's own."""
 
-    addresses: Any = shared(lambda n: (n.threads, n.block), np.int64, written="pass", read="pass")
+    addresses: Any = shared(lambda n: (n.threads, n.block), np.int64, written="sums gradients", read="sums gradients")
     """Where rows begin that are not read where they lie."""
-    rows: Any = shared(lambda n: (n.threads, n.block, n.depth), written="pass", read="pass")
+    rows: Any = shared(lambda n: (n.threads, n.block, n.depth), written="sums gradients", read="sums gradients")
     """Such rows."""
-    tiles: Any = shared(lambda n: (n.threads, n.kept_panels, n.block, n.nr), written="pass", read="pass")
+    tiles: Any = shared(
+        lambda n: (n.threads, n.kept_panels, n.block, n.nr), written="sums gradients", read="sums gradients"
+    )
     """Logits, classes x examples, then their gradients."""
-    ones: Any = shared(lambda n: (n.block,), written="pass", read="pass")
-    row_numbers: Any = shared(lambda n: (n.block,), np.int64, written="pass", read="pass")
+    ones: Any = shared(lambda n: (n.block,), written="prologue", read="sums gradients")
+    row_numbers: Any = shared(lambda n: (n.block,), np.int64, written="prologue", read="gradients")
     """0, 1, 2, …"""
     row_sums: Any = shared(
-        lambda n: (n.threads if n.needs_grad else 0, n.block, n.nr // 2), written="pass", read="pass"
+        lambda n: (n.threads if n.needs_grad else 0, n.block, n.nr // 2), written="gradients", read="gradients"
     )
     """Sums of the gradients of each class's logits."""
 
@@ -117,32 +119,32 @@ class FullLossJob(NamedTuple):
     """The epilogue."""
     workspace: int
     """Where the workspace lies."""
-    offsets: Any = given(lambda n: (n.padded,), read="pass")
+    offsets: Any = given(lambda n: (n.padded,), read="sums gradients")
     """Biases; -inf beyond V."""
-    inputs: Any = given(lambda n: (n.examples, n.width), read="pass")
-    packed_inputs: Any = given(lambda n: n.packed_shape, read="pass")
+    inputs: Any = given(lambda n: (n.examples, n.width), read="gradients")
+    packed_inputs: Any = given(lambda n: n.packed_shape, read="sums gradients")
     """Panels of examples along features."""
-    packed_inputs_t: Any = given(lambda n: n.packed_t_shape, read="pass")
+    packed_inputs_t: Any = given(lambda n: n.packed_t_shape, read="gradients")
     """Panels of features along examples; none without a backward pass."""
-    label_rows: Any = given(lambda n: (n.labels,), np.int64, read="pass")
+    label_rows: Any = given(lambda n: (n.labels,), np.int64, read="gradients")
     """Row of each true class, ordered by block, then by panel of its example."""
-    label_examples: Any = given(lambda n: (n.labels,), np.int64, read="pass")
+    label_examples: Any = given(lambda n: (n.labels,), np.int64, read="gradients")
     """The example of each."""
-    label_starts: Any = given(lambda n: (n.blocks + 1,), np.int64, read="pass")
+    label_starts: Any = given(lambda n: (n.blocks + 1,), np.int64, read="gradients")
     """Where the labels of each block begin."""
-    label_shares: Any = given(lambda n: (n.labels if n.needs_grad else 0,), read="pass")
+    label_shares: Any = given(lambda n: (n.labels if n.needs_grad else 0,), read="gradients")
     """What the gradient of each true class's logit is less, or, where that is left out of its tile, is."""
-    shifts: Any = given(lambda n: (n.panels * n.nr,), read="pass")
+    shifts: Any = given(lambda n: (n.panels * n.nr,), read="sums gradients")
     """What is subtracted from the logits of an example."""
-    factors: Any = given(lambda n: (n.panels * n.nr if n.needs_grad else 0,), read="pass")
+    factors: Any = given(lambda n: (n.panels * n.nr if n.needs_grad else 0,), read="gradients")
     """What turns what the epilogue makes of a logit into a gradient; 0 beyond B."""
-    chunk_max: Any = result(lambda n: (n.chunks, n.panels, n.nr), written="pass")
+    chunk_max: Any = result(lambda n: (n.chunks, n.panels, n.nr), written="sums")
     """Maxima of each example; written for the value of a softmax alone."""
-    chunk_sum: Any = result(lambda n: (n.chunks, n.panels, n.nr), written="pass")
+    chunk_sum: Any = result(lambda n: (n.chunks, n.panels, n.nr), written="sums gradients")
     """Sums of e^(logit - chunk_max), or of a loss of single logits against a target of 0."""
-    input_sums: Any = result(lambda n: n.input_sums_shape, written="pass")
+    input_sums: Any = result(lambda n: n.input_sums_shape, written="gradients")
     """Each chunk's share of the gradient of the inputs."""
-    weight_rows: Any = result(lambda n: (n.padded if n.needs_grad else 0, n.width), written="pass")
+    weight_rows: Any = result(lambda n: (n.padded if n.needs_grad else 0, n.width), written="gradients")
     """Gradient of the table."""
-    bias_rows: Any = result(lambda n: (n.padded if n.needs_grad else 0,), written="pass")
+    bias_rows: Any = result(lambda n: (n.padded if n.needs_grad else 0,), written="gradients")
     """Gradient of the biases."""

@@ -164,7 +164,7 @@ class SampledLossWorkspace(NamedTuple):
     padded_upstream: Any = shared(lambda n: (n.panels * n.nr,), written="prologue", read="logits")
     """`upstream`, padded to whole panels."""
     rows: Any = shared(
-        lambda n: (n.kept_blocks, n.block, n.row_stride), written="logits", read="logits input_gradients caller"
+        lambda n: (n.kept_blocks, n.block, n.row_stride), written="logits", read="logits reduce input_gradients caller"
     )
     """Rows of the candidates."""
     tiles: Any = shared(
