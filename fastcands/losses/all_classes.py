@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.gradients import Gradients, RowGradient
 from fastcands.kernels.full_loss.all_classes import CLASS_BLOCK, PANEL_GROUP, all_class_gradients, all_class_sums
 from fastcands.kernels.table.blocking import MR
 from fastcands.losses.batch import Batch
 from fastcands.losses.sampled_step import Spread
 from fastcands.threads import threads_for
-from fastcands.values import Gradients, RowGradient
 from fastcands.workspace import scratch
 
 __all__ = ["AllClasses"]

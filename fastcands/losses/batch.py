@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.gradients import Gradients
 from fastcands.kernels.table.blocking import panel_lanes, panels_for, whole_tiles
 from fastcands.kernels.table.class_ids import all_below
 from fastcands.kernels.table.gather import FLOAT32, gather_rows
@@ -17,7 +18,6 @@ from fastcands.losses.shards import Shards, as_biases, as_inputs, as_weights
 from fastcands.precision import Precision, resolve
 from fastcands.threads import get_num_threads
 from fastcands.validation.arguments import as_labels
-from fastcands.values import Gradients
 from fastcands.workspace import scratch
 
 __all__ = ["Batch", "as_upstream", "no_gradients"]

@@ -12,13 +12,14 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.gradients import Gradients
 from fastcands.losses.batch import Batch, as_upstream
 from fastcands.losses.in_batch import Frequencies, add_batch_classes
 from fastcands.losses.sampled_values import as_sampled_values
 from fastcands.precision import as_precision
 from fastcands.validation.arguments import as_size
 from fastcands.validation.losses import as_flag, as_ignore_index, as_temperature
-from fastcands.values import Gradients, SampledValues
+from fastcands.values import SampledValues
 
 __all__ = ["ExactLoss", "Result", "SampledLoss", "Sampler"]
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fastcands.gradients import Gradients
 from fastcands.kernels.sampled_loss.bf16.job import Bf16Workspace
 from fastcands.kernels.sampled_loss.bf16.stages import STAGES, bf16_stages
 from fastcands.kernels.sampled_loss.gradients import FEATURE_CHUNK, INPUT_PANELS
@@ -19,7 +20,7 @@ from fastcands.losses.batch import Batch
 from fastcands.losses.bf16_sampled_step import bf16_workspace
 from fastcands.stages import Workspace
 from fastcands.threads import threads_for
-from fastcands.values import Gradients, SampledValues
+from fastcands.values import SampledValues
 from fastcands.workspace import aligned, carve
 
 __all__ = ["SampledLossStep", "Spread"]

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.gradients import RowGradient
 from fastcands.kernels.table.gather import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
 from fastcands.kernels.table.view import TableView
-from fastcands.values import RowGradient
 
 __all__ = ["Shards", "as_biases", "as_inputs", "as_weights"]
 

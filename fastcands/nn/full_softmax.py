@@ -6,10 +6,10 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from fastcands.gradients import Gradients
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.full_softmax import full_softmax
 from fastcands.nn.arguments import checked_batch
-from fastcands.values import Gradients
 
 __all__ = ["full_softmax_loss", "full_softmax_loss_and_grad"]
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from fastcands.gradients import Gradients
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.logistic import sampled_logistic
 from fastcands.nn.arguments import checked_batch, checked_values
 from fastcands.validation.losses import as_flag
-from fastcands.values import Gradients, SampledValues
+from fastcands.values import SampledValues
 
 __all__ = ["nce_loss", "nce_loss_and_grad"]
 

@@ -6,12 +6,13 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from fastcands.gradients import Gradients
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.rank import rank_sampled_softmax
 from fastcands.nn.arguments import checked_batch, checked_values
 from fastcands.validation.arguments import as_size
 from fastcands.validation.losses import as_flag, as_temperature
-from fastcands.values import Gradients, SampledValues
+from fastcands.values import SampledValues
 
 __all__ = ["rank_sampled_softmax_loss", "rank_sampled_softmax_loss_and_grad"]
 

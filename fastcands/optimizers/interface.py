@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.gradients import RowGradient
 from fastcands.optimizers.row_step import RowStep, State, is_bfloat16, prepare
 from fastcands.schedules import Schedule
 from fastcands.validation.arguments import as_finite, as_size, check_row_gradient, check_trainable
 from fastcands.validation.optimizers import StateArray, as_clip_norm, as_seed, check_rising, check_state
-from fastcands.values import RowGradient
 
 __all__ = ["LearningRate", "Optimizer", "State", "StateArray"]
 

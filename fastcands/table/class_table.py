@@ -9,13 +9,13 @@ from typing import Any, Literal, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastcands.gradients import Gradients, RowGradient
 from fastcands.optimizers import Adagrad, Optimizer
 from fastcands.table.results import StepResult
 from fastcands.table.shards import shard_slices
 from fastcands.table.storage import StoredTable, check_state
 from fastcands.table.uninterrupted import Uninterrupted
 from fastcands.validation.arguments import as_size, check_class_table, check_trainable
-from fastcands.values import Gradients, RowGradient
 
 __all__ = ["ClassTable", "Loss"]
 
