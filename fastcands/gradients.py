@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from fastcands.kernels.table.merge_rows import merge_rows
 from fastcands.threads import get_num_threads
-from fastcands.validation.arguments import as_class_ids, as_size
+from fastcands.validation.ids import as_class_ids
+from fastcands.validation.numbers import as_size
+from fastcands.validation.tables import check_row_pairs
 
 __all__ = ["Gradients", "RowGradient"]
 
@@ -84,10 +86,7 @@ class RowGradient(NamedTuple):
         num_rows = as_size(num_rows, "num_rows")
         ids_ = as_class_ids(ids, "ids", num_classes=num_rows, ndim=1, limit_name="num_rows")
         rows_ = np.asarray(rows)
-        if rows_.dtype not in (np.float32, np.float64):
-            raise TypeError(f"rows must be float32 or float64, got {rows_.dtype}")
-        if rows_.ndim not in (1, 2) or len(rows_) != len(ids_):
-            raise ValueError(f"rows must have shape ({len(ids_)}, D) or ({len(ids_)},) as ids do, got {rows_.shape}")
+        check_row_pairs(ids_, rows_)
         flat = np.ascontiguousarray(rows_ if rows_.ndim == 2 else rows_[:, None])
         order = np.argsort(ids_, kind="stable")
         sorted_ids = ids_[order]

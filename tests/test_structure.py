@@ -37,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "kernels.optimizers": {"kernels.table", "simd", "jit"},
     "kernels.text": {"jit"},
     "workspace": set(),
-    "validation": set(),
+    "validation": {"kernels.table"},
     "values": set(),
     "gradients": {"kernels.table", "threads", "validation"},
     "atomic": set(),

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.atomic import write_atomically
-from fastcands.validation.arguments import as_class_ids, as_size
+from fastcands.validation.ids import as_class_ids
+from fastcands.validation.numbers import as_size
 
 __all__ = ["BOUNDARY", "UNKNOWN", "Vocabulary"]
 

@@ -10,7 +10,7 @@ from fastcands.gradients import Gradients
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.logistic import sampled_logistic
 from fastcands.nn.arguments import checked_batch, checked_values
-from fastcands.validation.losses import as_flag
+from fastcands.validation.numbers import as_flag
 from fastcands.values import SampledValues
 
 __all__ = ["nce_loss", "nce_loss_and_grad"]

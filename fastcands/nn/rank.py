@@ -10,8 +10,8 @@ from fastcands.gradients import Gradients
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.rank import rank_sampled_softmax
 from fastcands.nn.arguments import checked_batch, checked_values
-from fastcands.validation.arguments import as_size
-from fastcands.validation.losses import as_flag, as_temperature
+from fastcands.validation.losses import check_num_resampled
+from fastcands.validation.numbers import as_flag, as_positive, as_size
 from fastcands.values import SampledValues
 
 __all__ = ["rank_sampled_softmax_loss", "rank_sampled_softmax_loss_and_grad"]
@@ -21,8 +21,7 @@ def _check_sizes(num_sampled: int, num_resampled: int, num_classes: int) -> None
     sampled, classes = as_size(num_sampled, "num_sampled"), as_size(num_classes, "num_classes")
     if sampled > classes:
         raise ValueError(f"num_sampled ({sampled}) must be at most num_classes ({classes})")
-    if as_size(num_resampled, "num_resampled") >= sampled:
-        raise ValueError(f"num_resampled ({num_resampled}) must be less than num_sampled ({sampled})")
+    check_num_resampled(num_resampled, sampled)
 
 
 def rank_sampled_softmax_loss(
@@ -123,7 +122,7 @@ def rank_sampled_softmax_loss(
     """
     _check_sizes(num_sampled, num_resampled, num_classes)
     batch = checked_batch(weights, biases, labels, inputs, num_classes, num_true, partition_strategy)
-    temperature = as_temperature(resampling_temperature, "resampling_temperature")
+    temperature = as_positive(resampling_temperature, "resampling_temperature")
     remove = as_flag(remove_accidental_hits, "remove_accidental_hits")
     values = checked_values(batch, sampled_values, "learned_unigram", num_sampled, num_classes, seed)
     return rank_sampled_softmax(
@@ -227,7 +226,7 @@ def rank_sampled_softmax_loss_and_grad(
     """
     _check_sizes(num_sampled, num_resampled, num_classes)
     batch = checked_batch(weights, biases, labels, inputs, num_classes, num_true, partition_strategy)
-    temperature = as_temperature(resampling_temperature, "resampling_temperature")
+    temperature = as_positive(resampling_temperature, "resampling_temperature")
     remove = as_flag(remove_accidental_hits, "remove_accidental_hits")
     given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)
     values = checked_values(batch, sampled_values, "learned_unigram", num_sampled, num_classes, seed)

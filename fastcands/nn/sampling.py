@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from fastcands.nn.shared import sample_shared
 from fastcands.samplers.all_candidates import AllCandidatesSampler
 from fastcands.samplers.hits import find_accidental_hits
-from fastcands.validation.arguments import as_class_ids, as_labels, as_size
-from fastcands.validation.sampling import as_flag
+from fastcands.validation.ids import as_class_ids, as_labels
+from fastcands.validation.numbers import as_flag, as_size
 from fastcands.values import AccidentalHits, SampledValues
 
 __all__ = [

@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcands.samplers.fixed_unigram import FixedUnigramSampler
-from fastcands.samplers.labels import checked_labels
 from fastcands.samplers.learned_unigram import LearnedUnigramSampler
 from fastcands.samplers.log_uniform import LogUniformSampler
 from fastcands.samplers.stream_sampler import StreamSampler
 from fastcands.samplers.uniform import UniformSampler
-from fastcands.validation.arguments import as_size
-from fastcands.validation.sampling import as_flag, as_num_classes, as_number, as_path, as_seed_word, as_unigrams
+from fastcands.validation.class_weights import as_unigrams
+from fastcands.validation.ids import as_labels
+from fastcands.validation.numbers import as_flag, as_num_classes, as_number, as_size
+from fastcands.validation.samplers import as_path
+from fastcands.validation.seeds import as_op_seed
 from fastcands.values import SampledValues
 
 __all__ = ["Vocabulary", "reset", "sample_shared", "shared_sampler"]
@@ -194,7 +196,7 @@ def shared_sampler(
         as_size(num_true, "num_true"),
         as_size(num_sampled, "num_sampled"),
         as_flag(unique, "unique"),
-        None if seed is None else as_seed_word(seed, bounded=False) % (2**31 - 1),
+        None if seed is None else as_op_seed(seed) % (2**31 - 1),
         *(vocabulary.key() if vocabulary else ()),
     )
     with _lock:
@@ -245,5 +247,7 @@ def sample_shared(
         seed=seed,
         vocabulary=vocabulary,
     )
-    labels = checked_labels(true_classes, range_max, num_true=num_true, name="true_classes", limit_name="range_max")
+    labels = as_labels(
+        true_classes, num_classes=range_max, num_true=num_true, name="true_classes", limit_name="range_max"
+    )
     return sampler.sample_checked(labels, int(num_sampled), bool(unique), "tensorflow", "range_max")

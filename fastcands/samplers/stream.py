@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.validation.sampling import as_seed_word
+from fastcands.validation.seeds import as_op_seed, as_seed_pair
 
 __all__ = ["BLOCKS_PER_SAMPLE", "Seed", "Stream"]
 
@@ -27,13 +27,11 @@ def _seed_pair(seed: Seed) -> tuple[int, int]:
     elif isinstance(seed, np.random.Generator):
         first, second = seed.integers(2**64, size=2, dtype=np.uint64).tolist()
     elif isinstance(seed, tuple | list):
-        if len(seed) != 2:
-            raise ValueError(f"seed must be None, an integer or a pair of integers, got {len(seed)} values")
-        first, second = (as_seed_word(word) for word in seed)
+        first, second = as_seed_pair(seed)
     elif seed is None:
         first = second = 0
     else:
-        first, second = _GLOBAL_SEED, as_seed_word(seed, bounded=False) % _MAX_INT32
+        first, second = _GLOBAL_SEED, as_op_seed(seed) % _MAX_INT32
     while (first, second) == (0, 0):
         first, second = secrets.randbits(64), secrets.randbits(64)
     return first, second

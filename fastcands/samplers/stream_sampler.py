@@ -12,16 +12,10 @@ from fastcands.distributions.interface import Distribution
 from fastcands.kernels.sampling.expected_counts import inclusion_probabilities
 from fastcands.samplers.drawing import Room, draw_unique, draw_with_repetition
 from fastcands.samplers.interface import CandidateSampler
-from fastcands.samplers.labels import checked_labels
 from fastcands.samplers.stream import Seed, Stream
-from fastcands.validation.arguments import as_class_ids, as_size
-from fastcands.validation.sampling import (
-    ExpectedCount,
-    as_expected_count,
-    as_flag,
-    as_stream_state,
-    check_enough_classes,
-)
+from fastcands.validation.ids import as_class_ids, as_labels
+from fastcands.validation.numbers import as_flag, as_size
+from fastcands.validation.samplers import ExpectedCount, as_expected_count, as_stream_state, check_enough_classes
 from fastcands.values import SampledValues
 
 __all__ = ["StreamSampler"]
@@ -62,7 +56,7 @@ class StreamSampler(CandidateSampler):
         expected_count: ExpectedCount = "tensorflow",
     ) -> SampledValues:
         """Draw candidates; see `CandidateSampler.sample`."""
-        ids = checked_labels(labels, self.num_classes)
+        ids = as_labels(labels, num_classes=self.num_classes)
         return self.sample_checked(
             ids,
             as_size(num_sampled, "num_sampled"),

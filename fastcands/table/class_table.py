@@ -15,7 +15,8 @@ from fastcands.table.results import StepResult
 from fastcands.table.shards import shard_slices
 from fastcands.table.storage import StoredTable, check_state
 from fastcands.table.uninterrupted import Uninterrupted
-from fastcands.validation.arguments import as_size, check_class_table, check_trainable
+from fastcands.validation.numbers import as_size
+from fastcands.validation.tables import check_class_table, check_trainable
 
 __all__ = ["ClassTable", "Loss"]
 

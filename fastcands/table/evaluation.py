@@ -12,7 +12,8 @@ from fastcands.kernels.table.blocking import panel_lanes
 from fastcands.table.results import Evaluation, TopK
 from fastcands.table.scores import Scores
 from fastcands.threads import get_num_threads
-from fastcands.validation.arguments import as_labels, as_size
+from fastcands.validation.ids import as_labels_and_present
+from fastcands.validation.numbers import as_size
 
 __all__ = ["evaluate", "top_classes_of"]
 
@@ -57,16 +58,10 @@ def evaluate(
 ) -> Evaluation:
     """Return loss, hits and ranks; see `ClassTable.evaluate`."""
     ks, at_once = _as_ks(k), as_size(batch_size, "batch_size")
-    given = np.asarray(labels)
-    absent = None
-    if ignore_index is not None:
-        given = as_labels(labels)
-        absent = given == ignore_index
-        given = np.where(absent, 0, given)
-    classes = as_labels(given if absent is not None else labels, num_classes=len(weights))
+    classes, present = as_labels_and_present(labels, ignore_index=ignore_index, num_classes=len(weights))
     scores = Scores(weights, biases, inputs, len(classes))
-    if absent is not None:
-        classes = np.where(absent, -1, classes)
+    if present is not None:
+        classes = np.where(present, classes, -1)
     counted = np.asarray((classes >= 0).any(axis=1))
     if not counted.any():
         raise ValueError("labels must have at least one row with a class: the mean of none is undefined")

@@ -16,7 +16,7 @@ from fastcands.table.arrays import TableArrays
 from fastcands.table.container import Container, write_container
 from fastcands.table.in_place import InPlaceFile
 from fastcands.table.sampler_states import pack_states, unpack_state
-from fastcands.validation.arguments import check_class_table
+from fastcands.validation.tables import check_class_table
 
 __all__ = ["StoredTable", "check_state"]
 
