@@ -28,7 +28,7 @@ from fastcands.samplers import (
     LogUniformSampler,
     UniformSampler,
 )
-from fastcands.samplers.hits import find_accidental_hits
+from fastcands.samplers.accidental_hits import find_accidental_hits
 from fastcands.table import ClassTable
 from fastcands.values import SampledValues
 

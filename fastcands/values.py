@@ -36,12 +36,12 @@ class SampledValues(NamedTuple):
 
 
 class AccidentalHits(NamedTuple):
-    """Places where a candidate is one of a row's true classes.
+    """Places where a candidate is one of an example's true classes.
 
     Attributes
     ----------
     indices : int32 array, shape (H,)
-        Row of the labels.
+        The example: a row of the labels.
     ids : int64 array, shape (H,)
         Position among the candidates.
     weights : float32 array, shape (H,)

@@ -34,7 +34,7 @@ class EmbeddingBag:
     num_features : int
         F, rows of the table.
     dim : int
-        D, columns of the table.
+        D, features of a class: columns of the table.
     dtype : {'float32', 'float64'}, default 'float32'
         Of the table and of the sums.
     seed : None, int or numpy.random.SeedSequence, default 0
@@ -191,7 +191,7 @@ class EmbeddingBag:
 def _to_unit(starts: Array, values: Array) -> Array:
     """Return the values of each example divided by the root of their squares' sum."""
     wide = values.astype(np.float64)
-    # reduceat wants no empty runs: those of examples with features lie side by side
+    # reduceat takes no empty runs; those of examples with features are next to each other
     counts = np.diff(starts)
     filled = np.flatnonzero(counts)
     lengths = np.sqrt(np.add.reduceat(wide * wide, starts[filled])) if len(filled) else np.zeros(0)

@@ -63,20 +63,20 @@ def rank_sampled_softmax_loss(
     inputs : float array, shape (B, D)
         What the class weights are multiplied with.
     num_sampled : int
-        Candidates S of the first pass, shared by the rows of the batch; at most `num_classes`.
+        Candidates S of the first pass, shared by the examples of the batch; at most `num_classes`.
     num_resampled : int
         Candidates that are kept; fewer than `num_sampled`.
     num_classes : int
         Classes to sample from; at most V.
     num_true : int, default 1
-        True classes a row; each is a target of 1 / num_true.
+        True classes an example; each is a target of 1 / num_true.
     sampled_values : SampledValues or tuple of three arrays, optional
         Candidates (S,), expected counts of the true classes (B, num_true) or (B, 1), and of the candidates (S,). By
         default a draw of the learned unigram sampler, without repetition, which learns from `labels` then.
     resampling_temperature : float, default 1.0
         What logits are divided by before they are summed up to scores.
     remove_accidental_hits : bool, default True
-        Whether kept candidates that are true classes of a row are left out there, every copy of them. They are not
+        Whether kept candidates that are true classes of an example are left out there, every copy of them. They are not
         left out of the first pass.
     partition_strategy : {'mod', 'div'}, default 'mod'
         How ids are spread over shards.
@@ -88,7 +88,7 @@ def rank_sampled_softmax_loss(
     Returns
     -------
     array, shape (B,)
-        The loss of each row, in the dtype of `inputs`.
+        The loss of each example, in the dtype of `inputs`.
 
     Raises
     ------
@@ -162,20 +162,20 @@ def rank_sampled_softmax_loss_and_grad(
     inputs : float array, shape (B, D)
         What the class weights are multiplied with.
     num_sampled : int
-        Candidates S of the first pass, shared by the rows of the batch; at most `num_classes`.
+        Candidates S of the first pass, shared by the examples of the batch; at most `num_classes`.
     num_resampled : int
         Candidates that are kept; fewer than `num_sampled`.
     num_classes : int
         Classes to sample from; at most V.
     num_true : int, default 1
-        True classes a row; each is a target of 1 / num_true.
+        True classes an example; each is a target of 1 / num_true.
     sampled_values : SampledValues or tuple of three arrays, optional
         Candidates (S,), expected counts of the true classes (B, num_true) or (B, 1), and of the candidates (S,). By
         default a draw of the learned unigram sampler, without repetition, which learns from `labels` then.
     resampling_temperature : float, default 1.0
         What logits are divided by before they are summed up to scores.
     remove_accidental_hits : bool, default True
-        Whether kept candidates that are true classes of a row are left out there, every copy of them. They are not
+        Whether kept candidates that are true classes of an example are left out there, every copy of them. They are not
         left out of the first pass.
     partition_strategy : {'mod', 'div'}, default 'mod'
         How ids are spread over shards.
@@ -184,12 +184,12 @@ def rank_sampled_softmax_loss_and_grad(
     seed : int, optional
         Seed of the default sampler; successive calls go on in its stream. None is random.
     upstream : array, shape (B,), optional
-        Weight of each row in the gradients; ones by default.
+        Weight of each example in the gradients; ones by default.
 
     Returns
     -------
     loss : array, shape (B,)
-        The loss of each row, in the dtype of `inputs`, not multiplied by `upstream`.
+        The loss of each example, in the dtype of `inputs`, not multiplied by `upstream`.
     gradients : Gradients
         With respect to inputs, and to the rows of weights and biases that were used: each row once, sorted by id, one
         list entry a shard where the table came as a list.

@@ -49,14 +49,14 @@ _MAKERS: dict[str, Callable[..., StreamSampler]] = {
 
 
 def _digest(unigrams: ArrayLike) -> bytes:
-    """Return a digest of weights; that of a tuple, which nobody can change, is remembered."""
+    """Return a digest of weights; that of a tuple, which cannot change, is remembered."""
     known = _digests.get(id(unigrams))
     if known is not None:
         return known[1]
     array = np.ascontiguousarray(as_unigrams(unigrams), np.float32)
     digest = hashlib.blake2b(array.data, digest_size=32).digest()
     if isinstance(unigrams, tuple):
-        # kept with the tuple itself, so that its id stays taken; only a few, a caller may make new ones all the time
+        # kept with the tuple itself, so that its id stays taken; only a few: a caller may make new tuples all the time
         while len(_digests) >= _MAX_DIGESTS:
             _digests.pop(next(iter(_digests)), None)
         _digests[id(unigrams)] = (unigrams, digest)
@@ -65,7 +65,7 @@ def _digest(unigrams: ArrayLike) -> bytes:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The attributes that a fixed unigram sampler has beside those of all samplers.
+    """The attributes that a fixed unigram sampler has besides those of all samplers.
 
     Attributes
     ----------
@@ -166,7 +166,7 @@ def shared_sampler(
     range_max : int
         Number of classes.
     num_true : int
-        True classes a row; it only tells samplers apart.
+        True classes an example; it only tells samplers apart.
     num_sampled : int
         Candidates a call; it only tells samplers apart.
     unique : bool

@@ -14,7 +14,7 @@ __all__ = ["BLOCKS_PER_SAMPLE", "Seed", "Stream"]
 
 Seed: TypeAlias = int | tuple[int, int] | np.random.SeedSequence | np.random.Generator | None
 
-BLOCKS_PER_SAMPLE = 512  # of four words: what TensorFlow reserves for every candidate asked for
+BLOCKS_PER_SAMPLE = 512  # of four words: what TensorFlow reserves for each candidate
 _GLOBAL_SEED = 87654321  # TensorFlow's first seed where only an op-level seed is given
 _MAX_INT32 = 2**31 - 1
 _END = 2**61  # blocks; beyond, the index of a word would pass 2**63
@@ -38,7 +38,7 @@ def _seed_pair(seed: Seed) -> tuple[int, int]:
 
 
 class Stream:
-    """A Philox stream and how much of it has been given away.
+    """A Philox stream and how much of it has been used.
 
     Parameters
     ----------
@@ -69,21 +69,21 @@ class Stream:
 
     @property
     def words(self) -> NDArray[np.uint64]:
-        """Key words and upper counter words, as the kernels want them."""
+        """Key words and upper counter words, as kernels take them."""
         return self._words
 
     @property
     def position(self) -> int:
-        """Blocks of four words given away so far."""
+        """Blocks of four words reserved so far."""
         return self._position
 
     def reserve(self, num_sampled: int) -> int:
-        """Give away the words of a call.
+        """Reserve the words of a call.
 
         Parameters
         ----------
         num_sampled : int
-            Candidates the call asks for.
+            Candidates of the call.
 
         Returns
         -------
@@ -97,7 +97,7 @@ class Stream:
         """
         start = self._position
         if start + BLOCKS_PER_SAMPLE * num_sampled > _END:
-            raise ValueError(f"num_sampled = {num_sampled} asks for more than is left of the random stream")
+            raise ValueError(f"num_sampled = {num_sampled} needs more than is left of the random stream")
         self._position = start + BLOCKS_PER_SAMPLE * num_sampled
         return 4 * start
 

@@ -1,4 +1,4 @@
-"""The two questions a table answers exactly, a batch of rows at a time: the best classes, and how good it is."""
+"""What a table answers exactly, a batch of examples at a time: the best classes, and how good it is."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fastcands.validation.numbers import as_size
 
 __all__ = ["evaluate", "top_classes_of"]
 
-_ROWS_AT_ONCE = 1024
+_EXAMPLES_AT_ONCE = 1024
 _FOUND_BYTES = 64 << 20
 """What the workers' best classes may take together."""
 
 
 def top_classes_of(weights: NDArray[Any], biases: NDArray[Any] | None, inputs: Any, k: Any) -> TopK:
-    """Return the k best classes of each row; see `ClassTable.topk`."""
+    """Return the k best classes of each example; see `ClassTable.topk`."""
     wanted = as_size(k, "k")
     if wanted > len(weights):
         raise ValueError(f"k must be at most the {len(weights)} classes, got {wanted}")
@@ -32,12 +32,12 @@ def top_classes_of(weights: NDArray[Any], biases: NDArray[Any] | None, inputs: A
     result = TopK(np.empty((count, wanted), np.int64), np.empty((count, wanted), scores.dtype))
     each = get_num_threads() * wanted * (8 + scores.dtype.itemsize)
     lanes = panel_lanes(scores.dtype)
-    at_once = min(_ROWS_AT_ONCE, max(1, _FOUND_BYTES // each))
+    at_once = min(_EXAMPLES_AT_ONCE, max(1, _FOUND_BYTES // each))
     if at_once > lanes:
         at_once -= at_once % lanes
     for start in range(0, count, at_once):
-        rows = slice(start, start + at_once)
-        scores.top(rows, result.ids[rows], result.scores[rows])
+        examples = slice(start, start + at_once)
+        scores.top(examples, result.ids[examples], result.scores[examples])
     return result
 
 
@@ -64,12 +64,12 @@ def evaluate(
         classes = np.where(present, classes, -1)
     counted = np.asarray((classes >= 0).any(axis=1))
     if not counted.any():
-        raise ValueError("labels must have at least one row with a class: the mean of none is undefined")
+        raise ValueError("labels must have at least one example with a class: the mean of none is undefined")
     total, ranks = 0.0, []
     for start in range(0, len(classes), at_once):
-        rows, here = slice(start, start + at_once), counted[start : start + at_once]
+        examples, here = slice(start, start + at_once), counted[start : start + at_once]
         if here.any():
-            part = scores.rows(rows, classes[rows], with_ranks=bool(ks))
+            part = scores.losses_and_ranks(examples, classes[examples], with_ranks=bool(ks))
             total += float(part.losses[here].sum())
             ranks.append(part.ranks[here])
     mean = total / int(counted.sum())

@@ -274,7 +274,7 @@ class TestState:
     def test_end_of_the_stream(self, name):
         sampler = SAMPLERS[name](1000, seed=(1, 2))
         sampler.load_state_dict(sampler.state_dict() | {"position": 2**61 - 512 * 5})
-        with pytest.raises(ValueError, match="num_sampled = 6 asks for more than is left of the random stream"):
+        with pytest.raises(ValueError, match="num_sampled = 6 needs more than is left of the random stream"):
             sampler.sample([[0]], 6)
         sampler.sample([[0]], 5)
 
