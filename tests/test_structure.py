@@ -56,7 +56,7 @@ ROOMS: dict[str, set[str]] = {
     | {"nn", "table", "optimizers", "losses", "samplers", "gradients", "values", "threads"},
     "metrics": {"validation"},
     "data": {"atomic", "kernels", "validation"},
-    "models": {"data", "kernels", "fastcands"},
+    "models": {"data", "kernels", "validation", "fastcands"},
     "cli": {"atomic", "models", "data", "fastcands"},
     "__main__": {"cli"},
 }

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 import fastcands as fc
 from fastcands.kernels.table.embedding_bag import bag_gradients, sum_bags
+from fastcands.validation.numbers import as_size
 
 __all__ = ["EmbeddingBag"]
 
@@ -34,7 +35,7 @@ class EmbeddingBag:
     num_features : int
         F, rows of the table.
     dim : int
-        D, features of a class: columns of the table.
+        D, columns of the table.
     dtype : {'float32', 'float64'}, default 'float32'
         Of the table and of the sums.
     seed : None, int or numpy.random.SeedSequence, default 0
@@ -67,10 +68,7 @@ class EmbeddingBag:
 
     def __init__(self, num_features: int, dim: int, *, dtype: DTypeLike = "float32", seed: Any = 0) -> None:
         for name, size in (("num_features", num_features), ("dim", dim)):
-            if isinstance(size, bool) or not isinstance(size, int | np.integer):
-                raise TypeError(f"{name} must be an integer, got {type(size).__name__}")
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+            as_size(size, name)
         kind = np.dtype(dtype)
         if kind not in (np.float32, np.float64):
             raise TypeError(f"dtype must be float32 or float64, got {kind}")

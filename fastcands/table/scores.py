@@ -113,8 +113,8 @@ class Scores:
         integer = np.dtype(f"int{8 * self.dtype.itemsize}")
         places = scratch("places", (self._threads, 2, lanes), integer)
         ranks_and_sums(
-            self._place, self._offsets, by_example, best, (*self._blocks(by_example), places), chunk_max, chunk_sum, before,
-            self.num_classes, with_ranks, np.zeros(1, np.int64), self._threads,
+            self._place, self._offsets, by_example, best, (*self._blocks(by_example), places), chunk_max, chunk_sum,
+            before, self.num_classes, with_ranks, np.zeros(1, np.int64), self._threads,
         )  # fmt: skip
         count = len(labels)
         wide_max = chunk_max.reshape(chunks, -1)[:, :count].astype(np.float64)
