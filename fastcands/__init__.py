@@ -2,6 +2,7 @@
 
 from fastcands import metrics, nn, schedules
 from fastcands.configuration import show_config
+from fastcands.gradients import Gradients, RowGradient
 from fastcands.losses import (
     Diagnostics,
     LogisticLoss,
@@ -24,7 +25,7 @@ from fastcands.samplers import (
 )
 from fastcands.table import ClassTable, Evaluation, StepResult, TopK, shard_bounds
 from fastcands.threads import get_num_threads, num_threads, set_num_threads
-from fastcands.values import AccidentalHits, Gradients, RowGradient, SampledValues
+from fastcands.values import AccidentalHits, SampledValues
 from fastcands.version import __version__ as __version__
 
 __all__ = [

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastcands.validation.arguments import as_class_ids, as_size
+from fastcands.validation.class_weights import check_counts
+from fastcands.validation.ids import as_class_ids
+from fastcands.validation.numbers import as_positive, as_size
+from fastcands.validation.rankings import as_first_ranked, as_propensities, as_true_labels
 
 __all__ = ["precision_at_k", "propensities", "propensity_scored_precision_at_k"]
 
@@ -54,42 +56,18 @@ def propensities(label_counts: ArrayLike, num_points: int, *, a: float = 0.55, b
     array([0.084, 0.22 , 0.767])
     """
     counts = np.asarray(label_counts)
-    if counts.dtype.kind not in "iuf":
-        raise TypeError(f"label_counts must be numbers, got {counts.dtype}")
-    if counts.ndim != 1:
-        raise ValueError(f"label_counts must have shape (V,), got {counts.shape}")
-    wrong = np.flatnonzero(~(np.isfinite(counts) & (counts >= 0)))
-    if len(wrong):
-        raise ValueError(f"label_counts must be finite and not negative, got {counts[wrong[0]]} at [{wrong[0]}]")
+    check_counts(counts, "label_counts")
     num_points = as_size(num_points, "num_points", minimum=3)
     for name, value in (("a", a), ("b", b)):
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-        if not 0 < value < np.inf:
-            raise ValueError(f"{name} must be a finite number above 0, got {value}")
+        as_positive(value, name)
     scale = (np.log(num_points) - 1) * (b + 1) ** a
     return np.asarray(1 / (1 + scale * (counts + b) ** -a))
 
 
 def _hits(ranked: Any, starts: Any, labels: Any, k: int) -> tuple[NDArray[np.int64], NDArray[np.bool_], Any, Any]:
     """Return the first k ids of each row, which of them are true labels of the row, and the labels, checked."""
-    k = as_size(k, "k")
-    ids = as_class_ids(ranked, "ranked", ndim=2)
-    if ids.shape[1] < k:
-        raise ValueError(f"ranked must have at least k = {k} columns, got shape {ids.shape}")
-    if len(ids) == 0:
-        raise ValueError("ranked must have at least one row: the mean of none is undefined")
-    ids = ids[:, :k]
-    starts_ = as_class_ids(starts, "starts", ndim=1)
-    labels_ = as_class_ids(labels, "labels", ndim=1)
-    if len(starts_) != len(ids) + 1:
-        raise ValueError(
-            f"starts must have shape ({len(ids) + 1},), one more than ranked has rows, got {starts_.shape}"
-        )
-    if starts_[0] != 0 or starts_[-1] != len(labels_) or (starts_[1:] < starts_[:-1]).any():
-        raise ValueError(f"starts must rise from 0 to {len(labels_)}, the number of labels")
-    if min(ids.min(), labels_.min(initial=0)) < 0:
-        raise ValueError("ranked and labels must not be negative")
+    ids = as_first_ranked(ranked, k)
+    starts_, labels_ = as_true_labels(starts, labels, len(ids))
     # a row and an id make one number, so one search finds them all
     span = int(max(ids.max(), labels_.max(initial=0))) + 1
     pairs = np.repeat(np.arange(len(ids)), np.diff(starts_)) * span + labels_
@@ -188,9 +166,7 @@ def propensity_scored_precision_at_k(
     >>> metrics.propensity_scored_precision_at_k(*args, [0.5, 0.1, 0.5, 0.5, 0.5], k=1)
     0.3333333333333333
     """
-    p = np.asarray(label_propensities, np.float64)
-    if p.ndim != 1 or not ((p > 0) & (p < np.inf)).all():
-        raise ValueError(f"label_propensities must be finite numbers above 0 of shape (V,), got shape {p.shape}")
+    p = as_propensities(label_propensities)
     ids, found, starts_, labels_ = _hits(ranked, starts, labels, k)
     as_class_ids(ids, "ranked", num_classes=len(p), limit_name="V")
     as_class_ids(labels_, "labels", num_classes=len(p), limit_name="V")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastcands import optimizers
+from fastcands.gradients import RowGradient
 from fastcands.losses import (
     LogisticLoss,
     NCELoss,
@@ -27,9 +28,9 @@ from fastcands.samplers import (
     LogUniformSampler,
     UniformSampler,
 )
-from fastcands.samplers.hits import find_accidental_hits
+from fastcands.samplers.accidental_hits import find_accidental_hits
 from fastcands.table import ClassTable
-from fastcands.values import RowGradient, SampledValues
+from fastcands.values import SampledValues
 
 __all__ = ["warmup"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fastcands.validation.arguments import as_finite, as_size
+from fastcands.validation.numbers import as_nonnegative, as_size
 
 __all__ = ["Schedule", "cosine", "inverse_sqrt", "linear"]
 
@@ -57,7 +57,7 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.shape not in _SHAPES:
             raise ValueError(f"shape must be one of {list(_SHAPES)}, got {self.shape!r}")
-        peak, end = as_finite(self.peak, "peak"), as_finite(self.end, "end")
+        peak, end = as_nonnegative(self.peak, "peak"), as_nonnegative(self.end, "end")
         warmup = as_size(self.warmup, "warmup", minimum=0)
         if self.shape == "inverse_sqrt":
             if self.steps is not None or end != 0:

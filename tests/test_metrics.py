@@ -130,8 +130,8 @@ def test_refused_propensities_of_labels() -> None:
         (([[1]], 9), ValueError, r"^label_counts must have shape \(V,\), got \(1, 1\)$"),
         ((["a"], 9), TypeError, "^label_counts must be numbers, got <U1$"),
         (([1], 2), ValueError, "^num_points must be at least 3, got 2$"),
-        (([1], 9, 0.0), ValueError, r"^a must be a finite number above 0, got 0.0$"),
-        (([1], 9, 0.5, np.inf), ValueError, "^b must be a finite number above 0, got inf$"),
+        (([1], 9, 0.0), ValueError, r"^a must be positive and finite, got 0.0$"),
+        (([1], 9, 0.5, np.inf), ValueError, "^b must be positive and finite, got inf$"),
         (([1], 9, 0.5, "x"), TypeError, "^b must be a number, got str$"),
     ],
 )

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.validation.arguments import as_class_ids, as_size
+from fastcands.validation.ids import as_class_ids
+from fastcands.validation.numbers import as_size
 
 __all__ = ["EncodedText"]
 

@@ -16,7 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.data.extreme import ExtremeData
-from fastcands.kernels.text import point_lines
+from fastcands.kernels.text.point_lines import (
+    BAD_FEATURE,
+    BAD_LABEL,
+    BAD_PAIR,
+    REPEATED_FEATURE,
+    REPEATED_LABEL,
+    WELL,
+)
+from fastcands.kernels.text.point_lines import (
+    parse_points as parse_lines,
+)
 
 __all__ = ["parse_points", "read_extreme"]
 
@@ -124,15 +134,15 @@ class _Reader:
         line = self._line_of(chunk, start)
         points, features, labels = header
         text = chunk[start:stop]
-        if problem == point_lines.BAD_LABEL:
+        if problem == BAD_LABEL:
             self._refuse(line, f"a label must be an integer in [0, {labels})", text)
-        if problem == point_lines.BAD_FEATURE:
+        if problem == BAD_FEATURE:
             self._refuse(line, f"a feature must be an integer in [0, {features})", text.split(b":")[0])
-        if problem == point_lines.BAD_PAIR:
+        if problem == BAD_PAIR:
             self._refuse(line, "behind the labels, feature:value is expected", text)
-        if problem == point_lines.REPEATED_LABEL:
+        if problem == REPEATED_LABEL:
             self._refuse(line, f"label {repeated} comes more than once")
-        if problem == point_lines.REPEATED_FEATURE:
+        if problem == REPEATED_FEATURE:
             self._refuse(line, f"feature {repeated} comes more than once")
         self._refuse(line, f"more points than the {points} of the header")
 
@@ -146,12 +156,12 @@ class _Reader:
         fault = np.empty(5, np.int64)
         text = np.frombuffer(chunk, np.uint8)
         points, num_features, num_labels = header
-        added = point_lines.parse_points(
+        added = parse_lines(
             text, num_features, num_labels, points - self._points, ends[0], labels, ends[1], features, values,
             difficult, fault,
         )  # fmt: skip
         self._resolve(chunk, difficult[: fault[4]], values)
-        if fault[0] != point_lines.WELL:
+        if fault[0] != WELL:
             self._complain(fault, chunk, header)
         for counts, ids, chunk_ends in (
             (self._label_ends, self._labels, ends[0, :added]),

@@ -13,7 +13,7 @@ from fastcands.data.corpus import Corpus, ReadReport, read_text
 from fastcands.data.encoded import EncodedText
 from fastcands.data.tokenizers import TOKENIZERS, Tokenizer
 from fastcands.data.vocabulary import BOUNDARY, Vocabulary
-from fastcands.validation.arguments import as_size
+from fastcands.validation.numbers import as_size
 
 __all__ = ["PreparedCorpus", "encode_files", "prepare_corpus"]
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.validation.arguments import as_class_ids, as_size
+from fastcands.atomic import write_atomically
+from fastcands.validation.ids import as_class_ids
+from fastcands.validation.numbers import as_size
 
 __all__ = ["BOUNDARY", "UNKNOWN", "Vocabulary"]
 
@@ -187,21 +188,8 @@ class Vocabulary:
         OSError
             If the file cannot be written.
         """
-        path = Path(path)
         content = "".join(f"{word}\n" for word in self.words).encode()
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)  # mkstemp's files are for the owner alone
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_atomically(path, lambda file: file.write(content))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:

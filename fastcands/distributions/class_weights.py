@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastcands.distributions.vocabulary_file import read_vocabulary
 from fastcands.kernels.sampling.unigram_weights import distort_weights
 from fastcands.threads import get_num_threads
-from fastcands.validation.sampling import as_unigrams, bad_weight, check_number_of_weights
+from fastcands.validation.class_weights import as_unigrams, bad_weight, check_number_of_weights
 
 __all__ = ["class_weights"]
 

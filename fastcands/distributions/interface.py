@@ -1,4 +1,4 @@
-"""What a sampler asks of a distribution over classes."""
+"""What a sampler needs of a distribution over classes."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from fastcands.kernels.sampling.count_tree import (
 )
 from fastcands.kernels.sampling.decay import decay_counts
 from fastcands.threads import get_num_threads
-from fastcands.validation.sampling import as_counts
+from fastcands.validation.class_weights import as_counts
 
 __all__ = ["LearnedUnigram"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.kernels.text.number_lines import parse_lines
-from fastcands.validation.sampling import bad_vocabulary_line
+from fastcands.validation.class_weights import bad_vocabulary_line
 
 __all__ = ["read_vocabulary"]
 

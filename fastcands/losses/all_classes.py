@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.gradients import Gradients, RowGradient
 from fastcands.kernels.epilogues.interface import Epilogue
 from fastcands.kernels.full_loss.all_classes import class_gradients, class_sums
 from fastcands.kernels.full_loss.job import FullLossJob, FullLossSizes, FullLossWorkspace
@@ -14,7 +15,6 @@ from fastcands.losses.batch import Batch
 from fastcands.losses.sampled_step import Spread
 from fastcands.stages import StagedKernel, Workspace
 from fastcands.threads import threads_for
-from fastcands.values import Gradients, RowGradient
 from fastcands.workspace import new_results, scratch, shared_fields
 
 __all__ = ["AllClasses"]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.gradients import Gradients
 from fastcands.kernels.table.blocking import panel_width, panels_for, whole_tiles
 from fastcands.kernels.table.class_ids import all_below
 from fastcands.kernels.table.gather import gather_rows
@@ -16,8 +17,7 @@ from fastcands.kernels.table.view import FLOAT32, TableView
 from fastcands.losses.shards import Shards, as_biases, as_inputs, as_weights
 from fastcands.precision import Precision, resolve
 from fastcands.threads import get_num_threads
-from fastcands.validation.arguments import as_labels
-from fastcands.values import Gradients
+from fastcands.validation.ids import as_labels_and_present
 from fastcands.workspace import scratch
 
 __all__ = ["Batch", "as_upstream", "no_gradients"]
@@ -36,18 +36,6 @@ def as_upstream(upstream: Any, examples: int, dtype: np.dtype[Any]) -> NDArray[A
     if array.shape != (examples,):
         raise ValueError(f"upstream must have shape ({examples},) as labels have rows, got {array.shape}")
     return np.array(array, dtype, order="C")
-
-
-def _as_ids(labels: Any, num_true: int | None, num_classes: int) -> NDArray[np.int64]:
-    """Return labels (B, T), checked, and a writable copy where they are not: kernels then have one signature."""
-    if (
-        type(labels) is np.ndarray and labels.dtype.char == "l" and labels.ndim == 2 and labels.shape[1] > 0
-        and num_true in (None, labels.shape[1]) and labels.flags.c_contiguous and labels.flags.writeable
-        and all_below(labels.reshape(-1), num_classes)
-    ):  # fmt: skip
-        return labels  # the usual case, sooner
-    ids = as_labels(labels, num_true=num_true, num_classes=num_classes)
-    return ids if ids.flags.writeable else ids.copy()
 
 
 class Batch(NamedTuple):
@@ -88,12 +76,9 @@ class Batch(NamedTuple):
         """
         table = as_weights(weights, strategy)
         bias = as_biases(biases, strategy, table.total)
-        present = None
-        if ignore_index is not None:
-            given_labels = as_labels(labels, num_true=num_true)
-            present = given_labels != ignore_index
-            labels = np.where(present, given_labels, 0)
-        ids = _as_ids(labels, num_true, table.total)
+        ids, present = as_labels_and_present(  # writable, as all arrays are: kernels then have one signature
+            labels, ignore_index=ignore_index, num_classes=table.total, num_true=num_true, writable=True
+        )
         given = as_inputs(inputs, table, len(ids))
         kinds = table.dtype.char, given.dtype.char, "" if bias is None else bias.dtype.char
         dtype = _FLOAT64 if "d" in kinds else _FLOAT32

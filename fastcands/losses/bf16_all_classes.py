@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.gradients import Gradients
 from fastcands.kernels.full_loss.bf16.all_classes import bf16_class_gradients, bf16_class_sums
 from fastcands.kernels.full_loss.bf16.class_blocks import bf16_pack_inputs
 from fastcands.kernels.full_loss.bf16.job import FullLossJob, FullLossWorkspace
@@ -15,7 +16,6 @@ from fastcands.losses.all_classes import AllClasses
 from fastcands.losses.batch import Batch
 from fastcands.losses.smoothing import first_of_row
 from fastcands.stages import Workspace
-from fastcands.values import Gradients
 from fastcands.workspace import aligned, scratch
 
 __all__ = ["Bf16AllClasses", "exact_classes"]

@@ -14,7 +14,7 @@ from fastcands.losses.exact_classes import exact_classes
 from fastcands.losses.interface import ExactLoss, Result
 from fastcands.losses.sampled_step import Spread
 from fastcands.losses.smoothing import table_sums
-from fastcands.validation.losses import as_label_smoothing
+from fastcands.validation.numbers import as_fraction
 
 __all__ = ["SoftmaxLoss", "full_softmax"]
 
@@ -99,7 +99,7 @@ class SoftmaxLoss(ExactLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        as_label_smoothing(self.label_smoothing)
+        as_fraction(self.label_smoothing, "label_smoothing")
 
     def _evaluate(self, batch: Batch, upstream: NDArray[Any] | None) -> Result:
         return full_softmax(batch, upstream, self.label_smoothing)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.gradients import Gradients
 from fastcands.kernels.epilogues.interface import Epilogue
 from fastcands.kernels.sampled_loss.gradients import add_label_rows
 from fastcands.kernels.sampled_loss.per_example import (
@@ -17,7 +18,7 @@ from fastcands.kernels.sampled_loss.per_example import (
 )
 from fastcands.losses.batch import Batch
 from fastcands.threads import get_num_threads
-from fastcands.values import Gradients, SampledValues
+from fastcands.values import SampledValues
 from fastcands.workspace import scratch
 
 __all__ = ["per_example_loss"]

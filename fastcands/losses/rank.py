@@ -18,8 +18,8 @@ from fastcands.losses.interface import Result, SampledLoss
 from fastcands.losses.sampled_softmax import sampled_softmax
 from fastcands.losses.shards import Shards
 from fastcands.threads import get_num_threads
-from fastcands.validation.arguments import as_size
-from fastcands.validation.losses import as_flag
+from fastcands.validation.losses import check_num_resampled
+from fastcands.validation.numbers import as_flag
 from fastcands.values import SampledValues
 
 __all__ = ["RankSampledSoftmaxLoss", "rank_sampled_softmax"]
@@ -203,8 +203,7 @@ class RankSampledSoftmaxLoss(SampledLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if as_size(self.num_resampled, "num_resampled") >= self.num_sampled:
-            raise ValueError(f"num_resampled ({self.num_resampled}) must be less than num_sampled ({self.num_sampled})")
+        check_num_resampled(self.num_resampled, self.num_sampled)
         for name in ("remove_accidental_hits", "exclude_hits", "per_example"):
             as_flag(getattr(self, name), name)
 

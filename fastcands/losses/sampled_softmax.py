@@ -15,7 +15,7 @@ from fastcands.losses.interface import Result, SampledLoss
 from fastcands.losses.per_example import per_example_loss
 from fastcands.losses.sampled_step import SampledLossStep
 from fastcands.losses.smoothing import smooth_sampled
-from fastcands.validation.losses import as_flag, as_label_smoothing
+from fastcands.validation.numbers import as_flag, as_fraction
 from fastcands.values import SampledValues
 
 __all__ = ["Diagnostics", "SampledSoftmaxLoss", "sampled_softmax"]
@@ -186,7 +186,7 @@ class SampledSoftmaxLoss(SampledLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        as_label_smoothing(self.label_smoothing)
+        as_fraction(self.label_smoothing, "label_smoothing")
         as_flag(self.remove_accidental_hits, "remove_accidental_hits")
 
     def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.gradients import Gradients
 from fastcands.kernels.epilogues.interface import Epilogue
 from fastcands.kernels.sampled_loss.job import SampledLossJob, SampledLossSizes, SampledLossWorkspace
 from fastcands.kernels.sampled_loss.stages import normalized_stages, per_logit_stages
 from fastcands.losses.batch import Batch
 from fastcands.stages import Workspace
 from fastcands.threads import threads_for
-from fastcands.values import Gradients, SampledValues
+from fastcands.values import SampledValues
 from fastcands.workspace import new_results, shared_fields
 
 __all__ = ["SampledLossStep", "Spread"]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.kernels.sampling.draws import widen_draw
-from fastcands.validation.arguments import as_class_ids
+from fastcands.validation.ids import as_class_ids, index_text
 from fastcands.values import SampledValues
 
 __all__ = ["as_sampled_values"]
@@ -24,8 +24,8 @@ def _as_counts(counts: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.flo
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}") from None
     if array.size and not 0 < array.min() <= array.max() < np.inf:  # NaN fails the comparison too
         first = int(np.flatnonzero(~((array > 0) & (array < np.inf)).reshape(-1))[0])
-        where = ", ".join(str(int(i)) for i in np.unravel_index(first, shape))
-        raise ValueError(f"{name} must be positive and finite, got {array.reshape(-1)[first]} at [{where}]")
+        came = f"{array.reshape(-1)[first]} at {index_text(first, shape)}"
+        raise ValueError(f"{name} must be positive and finite, got {came}")
     # a writable copy of what is not one keeps kernels to one signature
     return array if array.flags.c_contiguous and array.flags.writeable else array.copy()
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.gradients import RowGradient
+from fastcands.validation.tables import check_partition_strategy
 from fastcands.kernels.table.view import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, TableView
-from fastcands.values import RowGradient
 
 __all__ = ["Shards", "as_biases", "as_inputs", "as_weights"]
 
@@ -123,8 +124,7 @@ def _check_float(array: NDArray[Any], name: str) -> None:
 
 
 def _as_shards(value: Any, name: str, ndim: int, strategy: str) -> Shards:
-    if strategy not in ("mod", "div"):
-        raise ValueError(f"partition_strategy must be 'mod' or 'div', got {strategy!r}")
+    check_partition_strategy(strategy)
     if isinstance(value, np.ndarray) and value.ndim == ndim and value.size and _storage(value.dtype) is not None:
         return Shards([np.asarray(value)], len(value), strategy, False)  # the usual case, sooner
     # a list of numbers or of rows is no list of shards: shards are arrays

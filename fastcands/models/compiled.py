@@ -1,4 +1,4 @@
-"""Compiling what the models use beside the library's own kernels."""
+"""Compiling what the models use besides the library's own kernels."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 import fastcands as fc
 from fastcands.kernels.table.embedding_bag import bag_gradients, sum_bags
+from fastcands.validation.numbers import as_size
 
 __all__ = ["EmbeddingBag"]
 
@@ -67,10 +68,7 @@ class EmbeddingBag:
 
     def __init__(self, num_features: int, dim: int, *, dtype: DTypeLike = "float32", seed: Any = 0) -> None:
         for name, size in (("num_features", num_features), ("dim", dim)):
-            if isinstance(size, bool) or not isinstance(size, int | np.integer):
-                raise TypeError(f"{name} must be an integer, got {type(size).__name__}")
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+            as_size(size, name)
         kind = np.dtype(dtype)
         if kind not in (np.float32, np.float64):
             raise TypeError(f"dtype must be float32 or float64, got {kind}")
@@ -191,7 +189,7 @@ class EmbeddingBag:
 def _to_unit(starts: Array, values: Array) -> Array:
     """Return the values of each example divided by the root of their squares' sum."""
     wide = values.astype(np.float64)
-    # reduceat wants no empty runs: those of examples with features lie side by side
+    # reduceat takes no empty runs; those of examples with features are next to each other
     counts = np.diff(starts)
     filled = np.flatnonzero(counts)
     lengths = np.sqrt(np.add.reduceat(wide * wide, starts[filled])) if len(filled) else np.zeros(0)

@@ -14,6 +14,8 @@ from numpy.typing import DTypeLike, NDArray
 
 import fastcands as fc
 from fastcands.models.panels import Panels
+from fastcands.models.state import check_arrays
+from fastcands.validation.numbers import as_size
 
 __all__ = ["Activations", "FeedForward", "LayerGradients"]
 
@@ -116,10 +118,7 @@ class FeedForward:
     ) -> None:
         sizes = {"vocab_size": vocab_size, "context": context, "embedding_dim": embedding_dim}
         for name, size in {**sizes, "hidden_dim": hidden_dim, "feature_dim": feature_dim}.items():
-            if isinstance(size, bool) or not isinstance(size, int | np.integer):
-                raise TypeError(f"{name} must be an integer, got {type(size).__name__}")
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+            as_size(size, name)
         generator = np.random.default_rng(seed)
         kind = np.dtype(dtype)
 
@@ -163,11 +162,8 @@ class FeedForward:
         """
         layers = cls.__new__(cls)
         layers.context = context
-        layers.parameters = {}
-        for name in PARAMETERS:
-            if name not in parameters:
-                raise ValueError(f"the state lacks the array {name!r}")
-            layers.parameters[name] = parameters[name]
+        check_arrays(parameters, PARAMETERS)
+        layers.parameters = {name: parameters[name] for name in PARAMETERS}
         shapes = [array.shape for array in layers.parameters.values()]
         matches = [len(shape) for shape in shapes] == [2, 2, 1, 2, 1] and shapes == [
             shapes[0],

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 import fastcands as fc
 from fastcands.data import ExtremeData
 from fastcands.models.embedding_bag import EmbeddingBag
-from fastcands.models.state import copy_state
+from fastcands.models.state import check_arrays, copy_state
 
 __all__ = ["MultilabelModel"]
 
@@ -133,9 +133,7 @@ class MultilabelModel:
         ValueError
             If an array is missing, or the shapes do not fit together.
         """
-        for name in ("bag", "table_weights", "table_biases"):
-            if name not in state:
-                raise ValueError(f"the state lacks the array {name!r}")
+        check_arrays(state, ("bag", "table_weights", "table_biases"))
         model = cls.__new__(cls)
         model.bag = EmbeddingBag.from_table(state["bag"])
         model.table = fc.ClassTable.from_arrays(state["table_weights"], state["table_biases"], optimizer=fc.SGD(0.0))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import fastcands as fc
 from fastcands.models.feed_forward import FeedForward
+from fastcands.models.state import check_arrays
 
 __all__ = ["NGramPredictor", "NextWords"]
 
@@ -99,9 +100,7 @@ class NGramPredictor:
         ValueError
             If an array is missing, or the shapes do not fit together.
         """
-        missing = [name for name in ("table_weights", "table_biases") if name not in state]
-        if missing:
-            raise ValueError(f"the state lacks the array {missing[0]!r}")
+        check_arrays(state, ("table_weights", "table_biases"))
         layers = FeedForward.from_parameters(state, context)
         shape = (len(layers.parameters["embedding"]), len(layers.parameters["feature_biases"]))
         if state["table_weights"].shape != shape:

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["copy_state"]
+__all__ = ["check_arrays", "copy_state"]
+
+
+def check_arrays(state: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Refuse a saved state that lacks an array.
+
+    Parameters
+    ----------
+    state : mapping of str to array
+        What was saved.
+    names : iterable of str
+        What it must have.
+
+    Raises
+    ------
+    ValueError
+        If it does not; names the first that is missing.
+    """
+    for name in names:
+        if name not in state:
+            raise ValueError(f"the state lacks the array {name!r}")
 
 
 def copy_state(state: Mapping[str, NDArray[Any]], arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -33,9 +53,8 @@ def copy_state(state: Mapping[str, NDArray[Any]], arrays: Mapping[str, NDArray[A
     >>> own["x"].tolist()
     [1.0, 1.0]
     """
+    check_arrays(state, arrays)
     for name, array in arrays.items():
-        if name not in state:
-            raise ValueError(f"the state lacks the array {name!r}")
         came = np.asarray(state[name])
         if came.shape != array.shape or came.dtype != array.dtype:
             expected = f"{array.dtype} of shape {array.shape}"

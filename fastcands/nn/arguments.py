@@ -7,7 +7,8 @@ from typing import Any
 from fastcands.losses.batch import Batch
 from fastcands.losses.sampled_values import as_sampled_values
 from fastcands.nn.shared import shared_sampler
-from fastcands.validation.arguments import as_size
+from fastcands.validation.losses import check_num_candidates, check_rows_of_weights
+from fastcands.validation.numbers import as_size
 from fastcands.values import SampledValues
 
 __all__ = ["checked_batch", "checked_values"]
@@ -18,8 +19,8 @@ def checked_batch(
 ) -> Batch:
     """Return the arguments of a loss, checked."""
     batch = Batch.of(weights, biases, labels, inputs, num_true=as_size(num_true, "num_true"), strategy=strategy)
-    if num_classes is not None and as_size(num_classes, "num_classes") > batch.weights.total:
-        raise ValueError(f"num_classes must be at most the {batch.weights.total} rows of weights, got {num_classes}")
+    if num_classes is not None:
+        check_rows_of_weights(num_classes, batch.weights.total)
     return batch
 
 
@@ -30,10 +31,7 @@ def checked_values(
     count = as_size(num_sampled, "num_sampled")
     if sampled_values is not None:
         values = as_sampled_values(sampled_values, batch.labels, batch.weights.total)
-        if len(values.sampled_candidates) != count:
-            raise ValueError(
-                f"num_sampled must be the number of sampled_candidates, {len(values.sampled_candidates)}, got {count}"
-            )
+        check_num_candidates(count, len(values.sampled_candidates))
         return values
     sampler = shared_sampler(
         op, range_max=num_classes, num_true=batch.labels.shape[1], num_sampled=count, unique=True, seed=seed

@@ -6,11 +6,11 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from fastcands.gradients import Gradients
 from fastcands.kernels.epilogues.logistic import LOGISTIC
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.per_logit import full_per_logit
 from fastcands.nn.arguments import checked_batch
-from fastcands.values import Gradients
 
 __all__ = ["full_sigmoid_loss", "full_sigmoid_loss_and_grad"]
 
@@ -43,14 +43,14 @@ def full_sigmoid_loss(
     inputs : float array, shape (B, D)
         What the class weights are multiplied with.
     num_true : int, default 1
-        True classes a row; each is a target of 1, also where a row names it twice.
+        True classes an example; each is a target of 1, also where an example names it twice.
     partition_strategy : {'mod', 'div'}, default 'mod'
         How ids are spread over shards.
 
     Returns
     -------
     array, shape (B,)
-        The loss of each row, in the dtype of `inputs`.
+        The loss of each example, in the dtype of `inputs`.
 
     Raises
     ------
@@ -99,16 +99,16 @@ def full_sigmoid_loss_and_grad(
     inputs : float array, shape (B, D)
         What the class weights are multiplied with.
     num_true : int, default 1
-        True classes a row; each is a target of 1, also where a row names it twice.
+        True classes an example; each is a target of 1, also where an example names it twice.
     partition_strategy : {'mod', 'div'}, default 'mod'
         How ids are spread over shards.
     upstream : array, shape (B,), optional
-        Weight of each row in the gradients; ones by default.
+        Weight of each example in the gradients; ones by default.
 
     Returns
     -------
     loss : array, shape (B,)
-        The loss of each row, in the dtype of `inputs`, not multiplied by `upstream`.
+        The loss of each example, in the dtype of `inputs`, not multiplied by `upstream`.
     gradients : Gradients
         With respect to inputs, weights and biases; every class has a row.
 

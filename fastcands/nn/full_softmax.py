@@ -6,10 +6,10 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from fastcands.gradients import Gradients
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.full_softmax import full_softmax
 from fastcands.nn.arguments import checked_batch
-from fastcands.values import Gradients
 
 __all__ = ["full_softmax_loss", "full_softmax_loss_and_grad"]
 
@@ -40,14 +40,14 @@ def full_softmax_loss(
     inputs : float array, shape (B, D)
         What the class weights are multiplied with.
     num_true : int, default 1
-        True classes a row; each is a target of 1 / num_true.
+        True classes an example; each is a target of 1 / num_true.
     partition_strategy : {'mod', 'div'}, default 'mod'
         How ids are spread over shards.
 
     Returns
     -------
     array, shape (B,)
-        The loss of each row, in the dtype of `inputs`.
+        The loss of each example, in the dtype of `inputs`.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def full_softmax_loss_and_grad(
 ) -> tuple[NDArray[Any], Gradients]:
     """Compute the exact softmax loss and the gradients of ``sum(upstream * loss)``.
 
-    With p the softmax of a row's logits, the gradient of a logit is ``upstream (p - target)``.
+    With p the softmax of an example's logits, the gradient of a logit is ``upstream (p - target)``.
 
     Parameters
     ----------
@@ -95,16 +95,16 @@ def full_softmax_loss_and_grad(
     inputs : float array, shape (B, D)
         What the class weights are multiplied with.
     num_true : int, default 1
-        True classes a row; each is a target of 1 / num_true.
+        True classes an example; each is a target of 1 / num_true.
     partition_strategy : {'mod', 'div'}, default 'mod'
         How ids are spread over shards.
     upstream : array, shape (B,), optional
-        Weight of each row in the gradients; ones by default.
+        Weight of each example in the gradients; ones by default.
 
     Returns
     -------
     loss : array, shape (B,)
-        The loss of each row, in the dtype of `inputs`, not multiplied by `upstream`.
+        The loss of each example, in the dtype of `inputs`, not multiplied by `upstream`.
     gradients : Gradients
         With respect to inputs, weights and biases; every class has a row.
 

@@ -6,12 +6,13 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from fastcands.gradients import Gradients
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.rank import rank_sampled_softmax
 from fastcands.nn.arguments import checked_batch, checked_values
-from fastcands.validation.arguments import as_size
-from fastcands.validation.losses import as_flag, as_temperature
-from fastcands.values import Gradients, SampledValues
+from fastcands.validation.losses import check_num_resampled
+from fastcands.validation.numbers import as_flag, as_positive, as_size
+from fastcands.values import SampledValues
 
 __all__ = ["rank_sampled_softmax_loss", "rank_sampled_softmax_loss_and_grad"]
 
@@ -20,8 +21,7 @@ def _check_sizes(num_sampled: int, num_resampled: int, num_classes: int) -> None
     sampled, classes = as_size(num_sampled, "num_sampled"), as_size(num_classes, "num_classes")
     if sampled > classes:
         raise ValueError(f"num_sampled ({sampled}) must be at most num_classes ({classes})")
-    if as_size(num_resampled, "num_resampled") >= sampled:
-        raise ValueError(f"num_resampled ({num_resampled}) must be less than num_sampled ({sampled})")
+    check_num_resampled(num_resampled, sampled)
 
 
 def rank_sampled_softmax_loss(
@@ -63,20 +63,20 @@ def rank_sampled_softmax_loss(
     inputs : float array, shape (B, D)
         What the class weights are multiplied with.
     num_sampled : int
-        Candidates S of the first pass, shared by the rows of the batch; at most `num_classes`.
+        Candidates S of the first pass, shared by the examples of the batch; at most `num_classes`.
     num_resampled : int
         Candidates that are kept; fewer than `num_sampled`.
     num_classes : int
         Classes to sample from; at most V.
     num_true : int, default 1
-        True classes a row; each is a target of 1 / num_true.
+        True classes an example; each is a target of 1 / num_true.
     sampled_values : SampledValues or tuple of three arrays, optional
         Candidates (S,), expected counts of the true classes (B, num_true) or (B, 1), and of the candidates (S,). By
         default a draw of the learned unigram sampler, without repetition, which learns from `labels` then.
     resampling_temperature : float, default 1.0
         What logits are divided by before they are summed up to scores.
     remove_accidental_hits : bool, default True
-        Whether kept candidates that are true classes of a row are left out there, every copy of them. They are not
+        Whether kept candidates that are true classes of an example are left out there, every copy of them. They are not
         left out of the first pass.
     partition_strategy : {'mod', 'div'}, default 'mod'
         How ids are spread over shards.
@@ -88,7 +88,7 @@ def rank_sampled_softmax_loss(
     Returns
     -------
     array, shape (B,)
-        The loss of each row, in the dtype of `inputs`.
+        The loss of each example, in the dtype of `inputs`.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def rank_sampled_softmax_loss(
     """
     _check_sizes(num_sampled, num_resampled, num_classes)
     batch = checked_batch(weights, biases, labels, inputs, num_classes, num_true, partition_strategy)
-    temperature = as_temperature(resampling_temperature, "resampling_temperature")
+    temperature = as_positive(resampling_temperature, "resampling_temperature")
     remove = as_flag(remove_accidental_hits, "remove_accidental_hits")
     values = checked_values(batch, sampled_values, "learned_unigram", num_sampled, num_classes, seed)
     return rank_sampled_softmax(
@@ -162,20 +162,20 @@ def rank_sampled_softmax_loss_and_grad(
     inputs : float array, shape (B, D)
         What the class weights are multiplied with.
     num_sampled : int
-        Candidates S of the first pass, shared by the rows of the batch; at most `num_classes`.
+        Candidates S of the first pass, shared by the examples of the batch; at most `num_classes`.
     num_resampled : int
         Candidates that are kept; fewer than `num_sampled`.
     num_classes : int
         Classes to sample from; at most V.
     num_true : int, default 1
-        True classes a row; each is a target of 1 / num_true.
+        True classes an example; each is a target of 1 / num_true.
     sampled_values : SampledValues or tuple of three arrays, optional
         Candidates (S,), expected counts of the true classes (B, num_true) or (B, 1), and of the candidates (S,). By
         default a draw of the learned unigram sampler, without repetition, which learns from `labels` then.
     resampling_temperature : float, default 1.0
         What logits are divided by before they are summed up to scores.
     remove_accidental_hits : bool, default True
-        Whether kept candidates that are true classes of a row are left out there, every copy of them. They are not
+        Whether kept candidates that are true classes of an example are left out there, every copy of them. They are not
         left out of the first pass.
     partition_strategy : {'mod', 'div'}, default 'mod'
         How ids are spread over shards.
@@ -184,12 +184,12 @@ def rank_sampled_softmax_loss_and_grad(
     seed : int, optional
         Seed of the default sampler; successive calls go on in its stream. None is random.
     upstream : array, shape (B,), optional
-        Weight of each row in the gradients; ones by default.
+        Weight of each example in the gradients; ones by default.
 
     Returns
     -------
     loss : array, shape (B,)
-        The loss of each row, in the dtype of `inputs`, not multiplied by `upstream`.
+        The loss of each example, in the dtype of `inputs`, not multiplied by `upstream`.
     gradients : Gradients
         With respect to inputs, and to the rows of weights and biases that were used: each row once, sorted by id, one
         list entry a shard where the table came as a list.
@@ -226,7 +226,7 @@ def rank_sampled_softmax_loss_and_grad(
     """
     _check_sizes(num_sampled, num_resampled, num_classes)
     batch = checked_batch(weights, biases, labels, inputs, num_classes, num_true, partition_strategy)
-    temperature = as_temperature(resampling_temperature, "resampling_temperature")
+    temperature = as_positive(resampling_temperature, "resampling_temperature")
     remove = as_flag(remove_accidental_hits, "remove_accidental_hits")
     given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)
     values = checked_values(batch, sampled_values, "learned_unigram", num_sampled, num_classes, seed)

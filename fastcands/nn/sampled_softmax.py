@@ -6,11 +6,12 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from fastcands.gradients import Gradients
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.sampled_softmax import sampled_softmax
 from fastcands.nn.arguments import checked_batch, checked_values
-from fastcands.validation.losses import as_flag
-from fastcands.values import Gradients, SampledValues
+from fastcands.validation.numbers import as_flag
+from fastcands.values import SampledValues
 
 __all__ = ["sampled_softmax_loss", "sampled_softmax_loss_and_grad"]
 
@@ -31,7 +32,7 @@ def sampled_softmax_loss(
 ) -> NDArray[Any]:
     """Compute the sampled softmax loss: ``tf.nn.sampled_softmax_loss``.
 
-    In NumPy, with ``ids, true_q, sampled_q`` the sampled values and T true classes a row::
+    In NumPy, with ``ids, true_q, sampled_q`` the sampled values and T true classes an example::
 
         true = (inputs[:, None] * weights[labels]).sum(-1) + biases[labels] - np.log(true_q)
         other = inputs @ weights[ids].T + biases[ids] - np.log(sampled_q)
@@ -50,16 +51,16 @@ def sampled_softmax_loss(
     inputs : float array, shape (B, D)
         What the class weights are multiplied with.
     num_sampled : int
-        Candidates S, shared by the rows of the batch.
+        Candidates S, shared by the examples of the batch.
     num_classes : int
         Classes to sample from; at most V.
     num_true : int, default 1
-        True classes a row; each is a target of 1 / num_true.
+        True classes an example; each is a target of 1 / num_true.
     sampled_values : SampledValues or tuple of three arrays, optional
         Candidates (S,), expected counts of the true classes (B, num_true) or (B, 1), and of the candidates (S,). By
         default a draw of the log-uniform sampler, without repetition.
     remove_accidental_hits : bool, default True
-        Whether candidates that are true classes of a row are left out there, every copy of them.
+        Whether candidates that are true classes of an example are left out there, every copy of them.
     partition_strategy : {'mod', 'div'}, default 'mod'
         How ids are spread over shards.
     name : str, optional
@@ -70,7 +71,7 @@ def sampled_softmax_loss(
     Returns
     -------
     array, shape (B,)
-        The loss of each row, in the dtype of `inputs`.
+        The loss of each example, in the dtype of `inputs`.
 
     Raises
     ------
@@ -123,7 +124,7 @@ def sampled_softmax_loss_and_grad(
 ) -> tuple[NDArray[Any], Gradients]:
     """Compute the sampled softmax loss and the gradients of ``sum(upstream * loss)``.
 
-    With p the softmax of a row's logits and T true classes, the gradient of a true logit is
+    With p the softmax of an example's logits and T true classes, the gradient of a true logit is
     ``upstream (p - 1 / T)``, of a candidate's ``upstream p``; the rest is the backward pass of a product.
 
     Parameters
@@ -137,16 +138,16 @@ def sampled_softmax_loss_and_grad(
     inputs : float array, shape (B, D)
         What the class weights are multiplied with.
     num_sampled : int
-        Candidates S, shared by the rows of the batch.
+        Candidates S, shared by the examples of the batch.
     num_classes : int
         Classes to sample from; at most V.
     num_true : int, default 1
-        True classes a row; each is a target of 1 / num_true.
+        True classes an example; each is a target of 1 / num_true.
     sampled_values : SampledValues or tuple of three arrays, optional
         Candidates (S,), expected counts of the true classes (B, num_true) or (B, 1), and of the candidates (S,). By
         default a draw of the log-uniform sampler, without repetition.
     remove_accidental_hits : bool, default True
-        Whether candidates that are true classes of a row are left out there, every copy of them.
+        Whether candidates that are true classes of an example are left out there, every copy of them.
     partition_strategy : {'mod', 'div'}, default 'mod'
         How ids are spread over shards.
     name : str, optional
@@ -154,12 +155,12 @@ def sampled_softmax_loss_and_grad(
     seed : int, optional
         Seed of the default sampler; successive calls go on in its stream. None is random.
     upstream : array, shape (B,), optional
-        Weight of each row in the gradients; ones by default.
+        Weight of each example in the gradients; ones by default.
 
     Returns
     -------
     loss : array, shape (B,)
-        The loss of each row, in the dtype of `inputs`, not multiplied by `upstream`.
+        The loss of each example, in the dtype of `inputs`, not multiplied by `upstream`.
     gradients : Gradients
         With respect to inputs, and to the rows of weights and biases that were used: each row once, sorted by id, one
         list entry a shard where the table came as a list.

@@ -8,10 +8,10 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 
 from fastcands.nn.shared import sample_shared
+from fastcands.samplers.accidental_hits import find_accidental_hits
 from fastcands.samplers.all_candidates import AllCandidatesSampler
-from fastcands.samplers.hits import find_accidental_hits
-from fastcands.validation.arguments import as_class_ids, as_labels, as_size
-from fastcands.validation.sampling import as_flag
+from fastcands.validation.ids import as_class_ids, as_labels
+from fastcands.validation.numbers import as_flag, as_size
 from fastcands.values import AccidentalHits, SampledValues
 
 __all__ = [
@@ -38,7 +38,7 @@ def uniform_candidate_sampler(
     true_classes : integer array, shape (B, num_true), or (B,) if num_true is 1
         True classes, each in [0, range_max). They do not influence the draw.
     num_true : int
-        True classes a row.
+        True classes an example.
     num_sampled : int
         Number S of candidates.
     unique : bool
@@ -60,7 +60,7 @@ def uniform_candidate_sampler(
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If a size or a shape makes no sense, a class is out of range, or `unique` asks for more classes than there are.
+        If a size or a shape makes no sense, a class is out of range, or `unique` needs more classes than there are.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def log_uniform_candidate_sampler(
     true_classes : integer array, shape (B, num_true), or (B,) if num_true is 1
         True classes, each in [0, range_max). They do not influence the draw.
     num_true : int
-        True classes a row.
+        True classes an example.
     num_sampled : int
         Number S of candidates.
     unique : bool
@@ -113,7 +113,7 @@ def log_uniform_candidate_sampler(
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If a size or a shape makes no sense, a class is out of range, or `unique` asks for more classes than there are.
+        If a size or a shape makes no sense, a class is out of range, or `unique` needs more classes than there are.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def all_candidate_sampler(
     true_classes : integer array, shape (B, num_true), or (B,) if num_true is 1
         True classes, each in [0, num_sampled).
     num_true : int
-        True classes a row.
+        True classes an example.
     num_sampled : int
         Number of classes.
     unique : bool
@@ -187,7 +187,7 @@ def compute_accidental_hits(
     seed: int | None = None,
     name: str | None = None,
 ) -> AccidentalHits:
-    """Find the candidates that are true classes of a row: ``tf.nn.compute_accidental_hits``.
+    """Find the candidates that are true classes of an example: ``tf.nn.compute_accidental_hits``.
 
     Where a candidate comes several times, every copy is reported; TensorFlow reports the last one only. In NumPy::
 
@@ -200,7 +200,7 @@ def compute_accidental_hits(
     sampled_candidates : integer array, shape (S,)
         Candidates. Any values.
     num_true : int
-        True classes a row.
+        True classes an example.
     seed : int, optional
         Not used.
     name : str, optional
@@ -209,7 +209,7 @@ def compute_accidental_hits(
     Returns
     -------
     AccidentalHits
-        Row and position of each hit, row-major over the true classes and rising positions within one; weights
+        Example and position of each hit, row-major over the true classes and rising positions within one; weights
         -3.4028234663852886e38.
 
     Raises

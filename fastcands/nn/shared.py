@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastcands.samplers.fixed_unigram import FixedUnigramSampler
-from fastcands.samplers.labels import checked_labels
 from fastcands.samplers.learned_unigram import LearnedUnigramSampler
 from fastcands.samplers.log_uniform import LogUniformSampler
 from fastcands.samplers.stream_sampler import StreamSampler
 from fastcands.samplers.uniform import UniformSampler
-from fastcands.validation.arguments import as_size
-from fastcands.validation.sampling import as_flag, as_num_classes, as_number, as_path, as_seed_word, as_unigrams
+from fastcands.validation.class_weights import as_unigrams
+from fastcands.validation.ids import as_labels
+from fastcands.validation.numbers import as_flag, as_num_classes, as_number, as_size
+from fastcands.validation.samplers import as_path
+from fastcands.validation.seeds import as_op_seed
 from fastcands.values import SampledValues
 
 __all__ = ["Vocabulary", "reset", "sample_shared", "shared_sampler"]
@@ -47,14 +49,14 @@ _MAKERS: dict[str, Callable[..., StreamSampler]] = {
 
 
 def _digest(unigrams: ArrayLike) -> bytes:
-    """Return a digest of weights; that of a tuple, which nobody can change, is remembered."""
+    """Return a digest of weights; that of a tuple, which cannot change, is remembered."""
     known = _digests.get(id(unigrams))
     if known is not None:
         return known[1]
     array = np.ascontiguousarray(as_unigrams(unigrams), np.float32)
     digest = hashlib.blake2b(array.data, digest_size=32).digest()
     if isinstance(unigrams, tuple):
-        # kept with the tuple itself, so that its id stays taken; only a few, a caller may make new ones all the time
+        # kept with the tuple itself, so that its id stays taken; only a few: a caller may make new tuples all the time
         while len(_digests) >= _MAX_DIGESTS:
             _digests.pop(next(iter(_digests)), None)
         _digests[id(unigrams)] = (unigrams, digest)
@@ -63,7 +65,7 @@ def _digest(unigrams: ArrayLike) -> bytes:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The attributes that a fixed unigram sampler has beside those of all samplers.
+    """The attributes that a fixed unigram sampler has besides those of all samplers.
 
     Attributes
     ----------
@@ -164,7 +166,7 @@ def shared_sampler(
     range_max : int
         Number of classes.
     num_true : int
-        True classes a row; it only tells samplers apart.
+        True classes an example; it only tells samplers apart.
     num_sampled : int
         Candidates a call; it only tells samplers apart.
     unique : bool
@@ -194,7 +196,7 @@ def shared_sampler(
         as_size(num_true, "num_true"),
         as_size(num_sampled, "num_sampled"),
         as_flag(unique, "unique"),
-        None if seed is None else as_seed_word(seed, bounded=False) % (2**31 - 1),
+        None if seed is None else as_op_seed(seed) % (2**31 - 1),
         *(vocabulary.key() if vocabulary else ()),
     )
     with _lock:
@@ -245,5 +247,7 @@ def sample_shared(
         seed=seed,
         vocabulary=vocabulary,
     )
-    labels = checked_labels(true_classes, range_max, num_true=num_true, name="true_classes", limit_name="range_max")
+    labels = as_labels(
+        true_classes, num_classes=range_max, num_true=num_true, name="true_classes", limit_name="range_max"
+    )
     return sampler.sample_checked(labels, int(num_sampled), bool(unique), "tensorflow", "range_max")

@@ -34,7 +34,7 @@ def learned_unigram_candidate_sampler(
     true_classes : integer array, shape (B, num_true), or (B,) if num_true is 1
         True classes, each in [0, range_max). They do not influence the draw.
     num_true : int
-        True classes a row.
+        True classes an example.
     num_sampled : int
         Number S of candidates.
     unique : bool
@@ -56,7 +56,7 @@ def learned_unigram_candidate_sampler(
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If a size or a shape makes no sense, a class is out of range, or `unique` asks for more classes than there
+        If a size or a shape makes no sense, a class is out of range, or `unique` needs more classes than there
         are.
 
     Examples
@@ -90,7 +90,7 @@ def thread_unsafe_unigram_candidate_sampler(
     true_classes : integer array, shape (B, num_true), or (B,) if num_true is 1
         True classes, each in [0, range_max). They do not influence the draw.
     num_true : int
-        True classes a row.
+        True classes an example.
     num_sampled : int
         Number S of candidates.
     unique : bool
@@ -112,7 +112,7 @@ def thread_unsafe_unigram_candidate_sampler(
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If a size or a shape makes no sense, a class is out of range, or `unique` asks for more classes than there
+        If a size or a shape makes no sense, a class is out of range, or `unique` needs more classes than there
         are.
 
     Examples
@@ -151,7 +151,7 @@ def fixed_unigram_candidate_sampler(
     true_classes : integer array, shape (B, num_true), or (B,) if num_true is 1
         True classes, each in [0, range_max). They do not influence the draw.
     num_true : int
-        True classes a row.
+        True classes an example.
     num_sampled : int
         Number S of candidates.
     unique : bool
@@ -187,7 +187,7 @@ def fixed_unigram_candidate_sampler(
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If a size or a shape makes no sense, a class is out of range, or `unique` asks for more classes than there
+        If a size or a shape makes no sense, a class is out of range, or `unique` needs more classes than there
         are, if both or none of `vocab_file` and `unigrams` are given, their number does not agree with `range_max`, or
         one is no weight.
     OSError

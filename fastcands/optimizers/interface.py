@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.gradients import RowGradient
 from fastcands.optimizers.row_step import RowStep, State, is_bfloat16, prepare
 from fastcands.schedules import Schedule
-from fastcands.validation.arguments import as_finite, as_size, check_row_gradient, check_trainable
-from fastcands.validation.optimizers import StateArray, as_clip_norm, as_seed, check_rising, check_state
-from fastcands.values import RowGradient
+from fastcands.validation.numbers import as_nonnegative, as_size
+from fastcands.validation.optimizers import StateArray, as_clip_norm, check_rising, check_state
+from fastcands.validation.seeds import as_unsigned_seed
+from fastcands.validation.tables import check_row_gradient, check_trainable
 
 __all__ = ["LearningRate", "Optimizer", "State", "StateArray"]
 
@@ -60,8 +62,8 @@ class Optimizer(ABC):
 
     def __post_init__(self) -> None:
         if not callable(self.lr):
-            as_finite(self.lr, "lr", or_else=" or a function of the step")
-        as_finite(self.weight_decay, "weight_decay")
+            as_nonnegative(self.lr, "lr", or_else=" or a function of the step")
+        as_nonnegative(self.weight_decay, "weight_decay")
         as_clip_norm(self.clip_norm)
 
     def _options(self) -> dict[str, Any]:
@@ -102,7 +104,7 @@ class Optimizer(ABC):
         0.1
         """
         step = as_size(step, "step", minimum=0)
-        return as_finite(self.lr(step), f"lr({step})") if callable(self.lr) else float(self.lr)
+        return as_nonnegative(self.lr(step), f"lr({step})") if callable(self.lr) else float(self.lr)
 
     def state_arrays(self, table: NDArray[Any]) -> dict[str, StateArray]:
         """Describe the arrays that `init` makes, without making them.
@@ -271,7 +273,7 @@ class Optimizer(ABC):
         lr = self.learning_rate(step)
         if "last_step" in state:
             check_rising(state["last_step"], gradient.ids, step, name)
-        work = prepare(table, state, self._vectors, gradient, lr=lr, step=int(step), seed=as_seed(seed))
+        work = prepare(table, state, self._vectors, gradient, lr=lr, step=int(step), seed=as_unsigned_seed(seed))
 
         def change() -> None:
             if work.rows.shape[1]:  # a step without rows goes through too: it compiles, and changes nothing

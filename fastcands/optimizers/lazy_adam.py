@@ -11,8 +11,8 @@ import numpy as np
 from fastcands.kernels.optimizers.adam import adam_rows
 from fastcands.optimizers.interface import Optimizer
 from fastcands.optimizers.row_step import RowStep
-from fastcands.validation.arguments import as_finite
-from fastcands.validation.optimizers import StateArray, as_clip_norm, as_decay, as_flag, check_denominator
+from fastcands.validation.numbers import as_flag, as_fraction, as_nonnegative
+from fastcands.validation.optimizers import StateArray, as_clip_norm, check_denominator
 
 __all__ = ["LazyAdam"]
 
@@ -86,9 +86,9 @@ class LazyAdam(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        as_decay(self.beta1, "beta1")
-        as_decay(self.beta2, "beta2")
-        check_denominator(("epsilon", as_finite(self.epsilon, "epsilon")))
+        as_fraction(self.beta1, "beta1")
+        as_fraction(self.beta2, "beta2")
+        check_denominator(("epsilon", as_nonnegative(self.epsilon, "epsilon")))
         as_flag(self.catch_up, "catch_up")
 
     @property

@@ -10,7 +10,8 @@ import numpy as np
 from fastcands.kernels.optimizers.sgd import momentum_rows
 from fastcands.optimizers.interface import Optimizer
 from fastcands.optimizers.row_step import RowStep
-from fastcands.validation.optimizers import StateArray, as_clip_norm, as_decay, as_flag
+from fastcands.validation.numbers import as_flag, as_fraction
+from fastcands.validation.optimizers import StateArray, as_clip_norm
 
 __all__ = ["Momentum"]
 
@@ -82,7 +83,7 @@ class Momentum(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        momentum = as_decay(self.momentum, "momentum")
+        momentum = as_fraction(self.momentum, "momentum")
         if as_flag(self.nesterov, "nesterov") and momentum == 0:
             raise ValueError("nesterov must be False where momentum is 0, got True")
         as_flag(self.catch_up, "catch_up")

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.gradients import RowGradient
 from fastcands.threads import get_num_threads
-from fastcands.values import RowGradient
 
 __all__ = ["RowStep", "is_bfloat16", "prepare"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from fastcands.kernels.optimizers.adagrad import rowwise_adagrad_rows
 from fastcands.optimizers.interface import Optimizer
 from fastcands.optimizers.row_step import RowStep
-from fastcands.validation.arguments import as_finite
+from fastcands.validation.numbers import as_nonnegative
 from fastcands.validation.optimizers import StateArray, as_clip_norm, check_denominator
 
 __all__ = ["RowwiseAdagrad"]
@@ -76,8 +76,8 @@ class RowwiseAdagrad(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        initial = as_finite(self.initial_accumulator, "initial_accumulator")
-        check_denominator(("initial_accumulator", initial), ("epsilon", as_finite(self.epsilon, "epsilon")))
+        initial = as_nonnegative(self.initial_accumulator, "initial_accumulator")
+        check_denominator(("initial_accumulator", initial), ("epsilon", as_nonnegative(self.epsilon, "epsilon")))
 
     def _state(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, StateArray]:
         return {"accumulator": StateArray(shape[:1], dtype, float(self.initial_accumulator))}

@@ -1,5 +1,6 @@
-"""Candidate samplers: a distribution, with or without repetition, and a random stream."""
+"""Candidate samplers: a distribution, with or without repetition, and a random stream; and what candidates hit."""
 
+from fastcands.samplers.accidental_hits import find_accidental_hits
 from fastcands.samplers.all_candidates import AllCandidatesSampler
 from fastcands.samplers.fixed_unigram import FixedUnigramSampler
 from fastcands.samplers.interface import CandidateSampler
@@ -14,4 +15,5 @@ __all__ = [
     "LearnedUnigramSampler",
     "LogUniformSampler",
     "UniformSampler",
+    "find_accidental_hits",
 ]

@@ -8,15 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastcands.samplers.interface import CandidateSampler
-from fastcands.validation.arguments import as_class_ids, as_labels, as_size
-from fastcands.validation.sampling import (
-    ExpectedCount,
-    as_expected_count,
-    as_flag,
-    as_num_classes,
-    check_all_candidates,
-    check_identity,
-)
+from fastcands.validation.ids import as_class_ids, as_labels
+from fastcands.validation.numbers import as_flag, as_num_classes, as_size
+from fastcands.validation.samplers import ExpectedCount, as_expected_count, check_all_candidates, check_identity
 from fastcands.values import SampledValues
 
 __all__ = ["AllCandidatesSampler"]

@@ -12,7 +12,7 @@ from fastcands.distributions.interface import Distribution
 from fastcands.kernels.sampling.rejection import forget, keep_new_by_bit, keep_new_by_slot
 from fastcands.samplers.race import arrival_time_of_try, max_tries, run_race, side_stream
 
-__all__ = ["Drawn", "Room", "draw_unique", "draw_with_repetition"]
+__all__ = ["Drawn", "Workspace", "draw_unique", "draw_with_repetition"]
 
 _CHUNK = 65536
 _NO_BITS, _NO_SLOTS = np.empty(0, np.uint8), np.empty(0, np.int64)
@@ -22,8 +22,7 @@ _BITS_FOR = 2**23  # classes for which a bit each is kept whatever the sample si
 class Drawn(NamedTuple):
     """Candidates in order, the number of tries they took, and when the next distinct class would have come.
 
-    The time is that of a process in which tries come at rate 1, infinite where it was not asked for or no class is
-    left.
+    The time is that of a process in which tries come at rate 1, infinite where it was not wanted or no class is left.
     """
 
     ids: NDArray[np.int64]
@@ -31,7 +30,7 @@ class Drawn(NamedTuple):
     time: float
 
 
-class Room:
+class Workspace:
     """Scratch memory of one sampler, kept from call to call."""
 
     def __init__(self) -> None:
@@ -41,19 +40,19 @@ class Room:
         self._slots = np.empty(0, np.int64)
 
     def pairs(self, num_draws: int) -> NDArray[np.uint64]:
-        """Return room for the random words of so many draws."""
+        """Return memory for the random words of so many draws."""
         if len(self._pairs) < 2 * num_draws + 8:
             self._pairs = np.empty(2 * num_draws + 8, np.uint64)
         return self._pairs
 
     def draws(self, num_draws: int) -> NDArray[np.int64]:
-        """Return room for so many draws."""
+        """Return memory for so many draws."""
         if len(self._draws) < num_draws:
             self._draws = np.empty(num_draws, np.int64)
         return self._draws[:num_draws]
 
     def take_seen(self, num_classes: int) -> NDArray[np.uint8]:
-        """Return a bit for each class, all clear. Who takes them gives them back, clear again."""
+        """Return a bit for each class, all clear; the caller returns them, clear again, by `give_seen`."""
         seen = self._seen
         # away meanwhile: should an interrupt come before they are clear, the next call makes new ones
         self._seen = None
@@ -73,7 +72,7 @@ class Room:
 
 
 def draw_with_repetition(
-    distribution: Distribution, stream: NDArray[np.uint64], word: int, num_sampled: int, room: Room
+    distribution: Distribution, stream: NDArray[np.uint64], word: int, num_sampled: int, workspace: Workspace
 ) -> Drawn:
     """Return independent draws.
 
@@ -87,7 +86,7 @@ def draw_with_repetition(
         Index of the first word to use.
     num_sampled : int
         At least 1.
-    room : Room
+    workspace : Workspace
         Scratch.
 
     Returns
@@ -96,7 +95,7 @@ def draw_with_repetition(
         As many tries as candidates.
     """
     ids = np.empty(num_sampled, np.int64)
-    pairs = room.pairs(min(num_sampled, _CHUNK))
+    pairs = workspace.pairs(min(num_sampled, _CHUNK))
     for start in range(0, num_sampled, _CHUNK):
         word = distribution.draw(stream, word, pairs, ids[start : start + _CHUNK])
     return Drawn(ids, num_sampled, math.inf)
@@ -108,7 +107,7 @@ def draw_unique(
     word: int,
     end: int,
     num_sampled: int,
-    room: Room,
+    workspace: Workspace,
     *,
     timed: bool,
 ) -> Drawn:
@@ -126,7 +125,7 @@ def draw_unique(
         Index of the first word that belongs to the next call.
     num_sampled : int
         From 1 to the number of classes that can be drawn.
-    room : Room
+    workspace : Workspace
         Scratch.
     timed : bool
         Whether to go on to the next distinct class and tell when it comes.
@@ -139,7 +138,7 @@ def draw_unique(
     one_more = timed and num_sampled < distribution.num_positive
     target = num_sampled + one_more
     ids = np.empty(target, np.int64)
-    found, tries = _reject(distribution, stream, word, ids, max_tries(num_sampled, distribution.num_classes), room)
+    found, tries = _reject(distribution, stream, word, ids, max_tries(num_sampled, distribution.num_classes), workspace)
     time = math.inf
     if found < target:
         side = side_stream(stream, end)
@@ -154,22 +153,27 @@ def draw_unique(
 
 
 def _reject(
-    distribution: Distribution, stream: NDArray[np.uint64], word: int, ids: NDArray[np.int64], limit: int, room: Room
+    distribution: Distribution,
+    stream: NDArray[np.uint64],
+    word: int,
+    ids: NDArray[np.int64],
+    limit: int,
+    workspace: Workspace,
 ) -> tuple[int, int]:
     """Fill `ids` with distinct draws; return how many there are and the tries they took, at most `limit`."""
     target = len(ids)
     num_classes = distribution.num_classes
     # a bit a class while that is small, or no larger than the table would be
     by_bit = num_classes <= max(_BITS_FOR, 256 * target)
-    seen = room.take_seen(num_classes) if by_bit else _NO_BITS
-    slots = _NO_SLOTS if by_bit else room.slots(target)
+    seen = workspace.take_seen(num_classes) if by_bit else _NO_BITS
+    slots = _NO_SLOTS if by_bit else workspace.slots(target)
     shift = 65 - len(slots).bit_length()
     found = tries = 0
     want = target + target // 64
     while found < target and tries < limit:
         want = min(want + 16, _CHUNK, limit - tries)
-        draws = room.draws(want)
-        word = distribution.draw(stream, word, room.pairs(want), draws)
+        draws = workspace.draws(want)
+        word = distribution.draw(stream, word, workspace.pairs(want), draws)
         before = found
         if by_bit:
             found, used = keep_new_by_bit(draws, seen, ids, found)
@@ -181,5 +185,5 @@ def _reject(
     if by_bit:
         if found < target:
             forget(seen, ids, found)
-        room.give_seen(seen)
+        workspace.give_seen(seen)
     return found, tries

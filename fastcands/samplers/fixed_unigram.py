@@ -10,8 +10,9 @@ from fastcands.distributions.class_weights import class_weights
 from fastcands.distributions.fixed_unigram import FixedUnigram
 from fastcands.samplers.stream import Seed
 from fastcands.samplers.stream_sampler import StreamSampler
-from fastcands.validation.arguments import as_size
-from fastcands.validation.sampling import as_num_classes, as_number, as_path, check_one_source, check_shard
+from fastcands.validation.class_weights import check_one_source
+from fastcands.validation.numbers import as_num_classes, as_number, as_size
+from fastcands.validation.samplers import as_path, check_shard
 
 __all__ = ["FixedUnigramSampler"]
 

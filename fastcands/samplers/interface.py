@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastcands.validation.sampling import ExpectedCount
+from fastcands.validation.samplers import ExpectedCount
 from fastcands.values import SampledValues
 
 __all__ = ["CandidateSampler"]

@@ -8,8 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 from fastcands.distributions.learned_unigram import LearnedUnigram
 from fastcands.samplers.stream import Seed
 from fastcands.samplers.stream_sampler import StreamSampler
-from fastcands.validation.arguments import as_class_ids
-from fastcands.validation.sampling import as_factor, as_num_classes, check_mergeable, check_total
+from fastcands.validation.class_weights import check_total
+from fastcands.validation.ids import as_class_ids
+from fastcands.validation.numbers import as_fraction, as_num_classes
+from fastcands.validation.samplers import check_mergeable
 
 __all__ = ["LearnedUnigramSampler"]
 
@@ -128,7 +130,7 @@ class LearnedUnigramSampler(StreamSampler):
         ValueError
             If it is not from 0 to 1.
         """
-        kept = as_factor(factor, "factor")
+        kept = as_fraction(factor, "factor", or_one=True)
         with self._lock:
             word = self._stream.reserve(self.num_classes)
             self._distribution.decay(kept, self._stream.words, word // 4)

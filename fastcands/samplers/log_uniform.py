@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from fastcands.distributions.log_uniform import LogUniform
 from fastcands.samplers.stream import Seed
 from fastcands.samplers.stream_sampler import StreamSampler
-from fastcands.validation.sampling import as_frequencies, as_num_classes
+from fastcands.validation.class_weights import as_frequencies
+from fastcands.validation.numbers import as_num_classes
 
 __all__ = ["LogUniformSampler"]
 

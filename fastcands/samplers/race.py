@@ -40,9 +40,9 @@ def max_tries(num_sampled: int, num_classes: int) -> int:
     Parameters
     ----------
     num_sampled : int
-        Candidates asked for.
+        Candidates wanted.
     num_classes : int
-        Classes there are.
+        All classes.
 
     Returns
     -------

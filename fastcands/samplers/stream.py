@@ -8,13 +8,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.validation.sampling import as_seed_word
+from fastcands.validation.seeds import as_op_seed, as_seed_pair
 
 __all__ = ["BLOCKS_PER_SAMPLE", "Seed", "Stream"]
 
 Seed: TypeAlias = int | tuple[int, int] | np.random.SeedSequence | np.random.Generator | None
 
-BLOCKS_PER_SAMPLE = 512  # of four words: what TensorFlow reserves for every candidate asked for
+BLOCKS_PER_SAMPLE = 512  # of four words: what TensorFlow reserves for each candidate
 _GLOBAL_SEED = 87654321  # TensorFlow's first seed where only an op-level seed is given
 _MAX_INT32 = 2**31 - 1
 _END = 2**61  # blocks; beyond, the index of a word would pass 2**63
@@ -27,20 +27,18 @@ def _seed_pair(seed: Seed) -> tuple[int, int]:
     elif isinstance(seed, np.random.Generator):
         first, second = seed.integers(2**64, size=2, dtype=np.uint64).tolist()
     elif isinstance(seed, tuple | list):
-        if len(seed) != 2:
-            raise ValueError(f"seed must be None, an integer or a pair of integers, got {len(seed)} values")
-        first, second = (as_seed_word(word) for word in seed)
+        first, second = as_seed_pair(seed)
     elif seed is None:
         first = second = 0
     else:
-        first, second = _GLOBAL_SEED, as_seed_word(seed, bounded=False) % _MAX_INT32
+        first, second = _GLOBAL_SEED, as_op_seed(seed) % _MAX_INT32
     while (first, second) == (0, 0):
         first, second = secrets.randbits(64), secrets.randbits(64)
     return first, second
 
 
 class Stream:
-    """A Philox stream and how much of it has been given away.
+    """A Philox stream and how much of it has been used.
 
     Parameters
     ----------
@@ -71,21 +69,21 @@ class Stream:
 
     @property
     def words(self) -> NDArray[np.uint64]:
-        """Key words and upper counter words, as the kernels want them."""
+        """Key words and upper counter words, as kernels take them."""
         return self._words
 
     @property
     def position(self) -> int:
-        """Blocks of four words given away so far."""
+        """Blocks of four words reserved so far."""
         return self._position
 
     def reserve(self, num_sampled: int) -> int:
-        """Give away the words of a call.
+        """Reserve the words of a call.
 
         Parameters
         ----------
         num_sampled : int
-            Candidates the call asks for.
+            Candidates of the call.
 
         Returns
         -------
@@ -99,7 +97,7 @@ class Stream:
         """
         start = self._position
         if start + BLOCKS_PER_SAMPLE * num_sampled > _END:
-            raise ValueError(f"num_sampled = {num_sampled} asks for more than is left of the random stream")
+            raise ValueError(f"num_sampled = {num_sampled} needs more than is left of the random stream")
         self._position = start + BLOCKS_PER_SAMPLE * num_sampled
         return 4 * start
 

@@ -10,18 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastcands.distributions.interface import Distribution
 from fastcands.kernels.sampling.expected_counts import inclusion_probabilities
-from fastcands.samplers.drawing import Room, draw_unique, draw_with_repetition
+from fastcands.samplers.drawing import Workspace, draw_unique, draw_with_repetition
 from fastcands.samplers.interface import CandidateSampler
-from fastcands.samplers.labels import checked_labels
 from fastcands.samplers.stream import Seed, Stream
-from fastcands.validation.arguments import as_class_ids, as_size
-from fastcands.validation.sampling import (
-    ExpectedCount,
-    as_expected_count,
-    as_flag,
-    as_stream_state,
-    check_enough_classes,
-)
+from fastcands.validation.ids import as_class_ids, as_labels
+from fastcands.validation.numbers import as_flag, as_size
+from fastcands.validation.samplers import ExpectedCount, as_expected_count, as_stream_state, check_enough_classes
 from fastcands.values import SampledValues
 
 __all__ = ["StreamSampler"]
@@ -46,7 +40,7 @@ class StreamSampler(CandidateSampler):
     def _set_up(self) -> None:
         # one call at a time: a sampler's state moves from call to call, and the scratch memory is one
         self._lock = threading.RLock()
-        self._room = Room()
+        self._workspace = Workspace()
 
     @property
     def num_classes(self) -> int:
@@ -62,7 +56,7 @@ class StreamSampler(CandidateSampler):
         expected_count: ExpectedCount = "tensorflow",
     ) -> SampledValues:
         """Draw candidates; see `CandidateSampler.sample`."""
-        ids = checked_labels(labels, self.num_classes)
+        ids = as_labels(labels, num_classes=self.num_classes)
         return self.sample_checked(
             ids,
             as_size(num_sampled, "num_sampled"),
@@ -99,7 +93,7 @@ class StreamSampler(CandidateSampler):
         ValueError
             If there are not enough distinct classes.
         """
-        distribution, stream, room = self._distribution, self._stream, self._room
+        distribution, stream, workspace = self._distribution, self._stream, self._workspace
         timed = kind == "unbiased"
         flat_labels = labels.reshape(-1)
         with self._lock:
@@ -108,9 +102,9 @@ class StreamSampler(CandidateSampler):
             word = stream.reserve(num_sampled)
             if unique:
                 end = 4 * stream.position
-                drawn = draw_unique(distribution, stream.words, word, end, num_sampled, room, timed=timed)
+                drawn = draw_unique(distribution, stream.words, word, end, num_sampled, workspace, timed=timed)
             else:
-                drawn = draw_with_repetition(distribution, stream.words, word, num_sampled, room)
+                drawn = draw_with_repetition(distribution, stream.words, word, num_sampled, workspace)
             # candidates and labels in one array: at small sizes a call costs what its steps cost
             ids = np.concatenate((drawn.ids, flat_labels))
             counts = np.empty(len(ids), np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastcands.distributions.uniform import Uniform
 from fastcands.samplers.stream import Seed
 from fastcands.samplers.stream_sampler import StreamSampler
-from fastcands.validation.sampling import as_num_classes
+from fastcands.validation.numbers import as_num_classes
 
 __all__ = ["UniformSampler"]
 

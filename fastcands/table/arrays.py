@@ -31,12 +31,12 @@ class TableArrays:
 
     @property
     def num_classes(self) -> int:
-        """V, the rows of the table."""
+        """V, the classes: rows of the table."""
         return int(self.weights.shape[0])
 
     @property
     def dim(self) -> int:
-        """D, the columns of the table."""
+        """D, the features of a class."""
         return int(self.weights.shape[1])
 
     def __repr__(self) -> str:
@@ -48,7 +48,7 @@ class TableArrays:
         )
 
     def topk(self, inputs: ArrayLike, k: int) -> TopK:
-        """Return the classes of highest score for each row, exactly.
+        """Return the classes of highest score for each example, exactly.
 
         The same as ``scores = inputs @ weights.T + biases; ids = np.argsort(-scores, axis=1, kind='stable')[:, :k]``
         without the array of scores.
@@ -56,7 +56,7 @@ class TableArrays:
         Parameters
         ----------
         inputs : array, shape (B, D)
-            What the model computed for each row.
+            What the model computed for each example.
         k : int
             How many classes, from 1 to V.
 
@@ -104,16 +104,17 @@ class TableArrays:
         Parameters
         ----------
         labels : integer array, shape (N, T) or (N,)
-            True classes of each row; with T of them each has the target 1 / T, and the row's rank is that of the one
-            that ranks first.
+            True classes of each example; with T of them each has the target 1 / T, and the example's rank is that of
+            the one that ranks first.
         inputs : array, shape (N, D)
-            What the model computed for each row.
+            What the model computed for each example.
         k : int or sequence of int, default (1, 5, 10)
             For which k to count hits. An empty one, ``k=()``, leaves the ranks out.
         batch_size : int, default 1024
-            Rows taken at once. It bounds the memory and changes the mean loss only in its last bits.
+            Examples taken at once. It bounds the memory and changes the mean loss only in its last bits.
         ignore_index : int, optional
-            A label that stands for no class, to fill up rows with fewer than T. Rows without a class are not counted.
+            A label that stands for no class, to fill up rows with fewer than T. Examples without a class are
+            not counted.
 
         Returns
         -------
@@ -123,13 +124,13 @@ class TableArrays:
         Raises
         ------
         TypeError, ValueError
-            If labels or inputs do not fit the table or each other, there are no rows, or an argument is no
+            If labels or inputs do not fit the table or each other, there are no examples, or an argument is no
             integer of at least 1.
 
         Notes
         -----
         Time O(N V D), one pass over the table for each batch. Memory beyond the arguments is a few MiB and V
-        biases. A class ranks as in `topk`: a row counts for ``hits[k]`` exactly when ``topk(inputs, k).ids`` has
+        biases. A class ranks as in `topk`: an example counts for ``hits[k]`` exactly when ``topk(inputs, k).ids`` has
         one of its true classes. As there, the precision is always the highest.
 
         Examples

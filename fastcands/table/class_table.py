@@ -9,13 +9,14 @@ from typing import Any, Literal, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastcands.gradients import Gradients, RowGradient
 from fastcands.optimizers import Adagrad, Optimizer
 from fastcands.table.results import StepResult
 from fastcands.table.shards import shard_slices
 from fastcands.table.storage import StoredTable, check_state
 from fastcands.table.uninterrupted import Uninterrupted
-from fastcands.validation.arguments import as_size, check_class_table, check_trainable
-from fastcands.values import Gradients, RowGradient
+from fastcands.validation.numbers import as_size
+from fastcands.validation.tables import check_class_table, check_trainable
 
 __all__ = ["ClassTable", "Loss"]
 
@@ -29,7 +30,7 @@ class Loss(Protocol):
     def value_and_grad(
         self, weights: Any, biases: Any, labels: Any, inputs: Any, upstream: Any = None
     ) -> tuple[NDArray[Any], Gradients]:
-        """Return the loss of each row and the gradients of ``sum(upstream * loss)``."""
+        """Return the loss of each example and the gradients of ``sum(upstream * loss)``."""
 
 
 def _as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -80,7 +81,7 @@ class ClassTable(StoredTable):
     optimizer_state : dict
         ``{'weights': …, 'biases': …}``, each what ``optimizer.init`` returned, as the steps have changed it.
     rounding_seed : int
-        What the random bits of bfloat16's rounding are made of, together with step, row and column.
+        What the random bits of bfloat16's rounding are made of, together with step, class and feature.
     step, num_classes, dim : int
         Steps made so far, V and D.
 
@@ -164,7 +165,7 @@ class ClassTable(StoredTable):
         TypeError
             If `weights` or `biases` are not arrays of such dtypes, or `optimizer` is not one.
         ValueError
-            If the shapes do not fit together, or there are no classes or no columns.
+            If the shapes do not fit together, or there are no classes or no features.
 
         Notes
         -----
@@ -220,22 +221,22 @@ class ClassTable(StoredTable):
         loss : loss object
             `SampledSoftmaxLoss`, `SoftmaxLoss` or any object with their ``value_and_grad``.
         labels : integer array, shape (B, T) or (B,)
-            True classes of each row.
+            True classes of each example.
         inputs : array, shape (B, D)
-            What the model computed for each row.
+            What the model computed for each example.
         upstream : array, shape (B,), optional
-            Weight of each row in the objective ``sum(upstream * loss)``: 1 / B for a mean. Ones by default.
+            Weight of each example in the objective ``sum(upstream * loss)``: 1 / B for a mean. Ones by default.
 
         Returns
         -------
         StepResult
-            The loss of each row and the gradient of the inputs, for the layers before the table.
+            The loss of each example and the gradient of the inputs, for the layers before the table.
 
         Raises
         ------
         TypeError, ValueError
             As the loss raises them; if the table is read-only; if the gradients do not fit the table; if a
-            loss is NaN or infinite, which names the first such row. The table, its state and `step` are then
+            loss is NaN or infinite, which names the first such example. The table, its state and `step` are then
             as before. Only in the last two cases has the loss's sampler moved on.
 
         Notes
@@ -268,9 +269,9 @@ class ClassTable(StoredTable):
         values, gradients = loss.value_and_grad(self.weights, self.biases, labels, inputs, upstream)
         finite = np.isfinite(values)
         if not finite.all():
-            row = int(np.argmin(finite))
+            example = int(np.argmin(finite))
             raise ValueError(
-                f"the loss of row {row} is {values[row]}: "
+                f"the loss of example {example} is {values[example]}: "
                 "inputs or the rows of its classes are not finite, or too large"
             )
         row_gradients: dict[str, Any] = {"weights": gradients.weights, "biases": gradients.biases}

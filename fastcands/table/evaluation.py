@@ -1,4 +1,4 @@
-"""The two questions a table answers exactly, a batch of rows at a time: the best classes, and how good it is."""
+"""What a table answers exactly, a batch of examples at a time: the best classes, and how good it is."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from fastcands.kernels.table.blocking import panel_width
 from fastcands.table.results import Evaluation, TopK
 from fastcands.table.scores import Scores
 from fastcands.threads import get_num_threads
-from fastcands.validation.arguments import as_labels, as_size
+from fastcands.validation.ids import as_labels_and_present
+from fastcands.validation.numbers import as_size
 
 __all__ = ["evaluate", "top_classes_of"]
 
-_ROWS_AT_ONCE = 1024
+_EXAMPLES_AT_ONCE = 1024
 _FOUND_BYTES = 64 << 20
 """What the workers' best classes may take together."""
 
 
 def top_classes_of(weights: NDArray[Any], biases: NDArray[Any] | None, inputs: Any, k: Any) -> TopK:
-    """Return the k best classes of each row; see `ClassTable.topk`."""
+    """Return the k best classes of each example; see `ClassTable.topk`."""
     wanted = as_size(k, "k")
     if wanted > len(weights):
         raise ValueError(f"k must be at most the {len(weights)} classes, got {wanted}")
@@ -30,13 +31,13 @@ def top_classes_of(weights: NDArray[Any], biases: NDArray[Any] | None, inputs: A
     count = len(scores.inputs)
     result = TopK(np.empty((count, wanted), np.int64), np.empty((count, wanted), scores.dtype))
     each = get_num_threads() * wanted * (8 + scores.dtype.itemsize)
-    lanes = panel_width(scores.dtype)
-    at_once = min(_ROWS_AT_ONCE, max(1, _FOUND_BYTES // each))
-    if at_once > lanes:
-        at_once -= at_once % lanes
+    nr = panel_width(scores.dtype)
+    at_once = min(_EXAMPLES_AT_ONCE, max(1, _FOUND_BYTES // each))
+    if at_once > nr:
+        at_once -= at_once % nr
     for start in range(0, count, at_once):
-        rows = slice(start, start + at_once)
-        scores.top(rows, result.ids[rows], result.scores[rows])
+        examples = slice(start, start + at_once)
+        scores.top(examples, result.ids[examples], result.scores[examples])
     return result
 
 
@@ -57,24 +58,18 @@ def evaluate(
 ) -> Evaluation:
     """Return loss, hits and ranks; see `ClassTable.evaluate`."""
     ks, at_once = _as_ks(k), as_size(batch_size, "batch_size")
-    given = np.asarray(labels)
-    absent = None
-    if ignore_index is not None:
-        given = as_labels(labels)
-        absent = given == ignore_index
-        given = np.where(absent, 0, given)
-    classes = as_labels(given if absent is not None else labels, num_classes=len(weights))
+    classes, present = as_labels_and_present(labels, ignore_index=ignore_index, num_classes=len(weights))
     scores = Scores(weights, biases, inputs, len(classes))
-    if absent is not None:
-        classes = np.where(absent, -1, classes)
+    if present is not None:
+        classes = np.where(present, classes, -1)
     counted = np.asarray((classes >= 0).any(axis=1))
     if not counted.any():
-        raise ValueError("labels must have at least one row with a class: the mean of none is undefined")
+        raise ValueError("labels must have at least one example with a class: the mean of none is undefined")
     total, ranks = 0.0, []
     for start in range(0, len(classes), at_once):
-        rows, here = slice(start, start + at_once), counted[start : start + at_once]
+        examples, here = slice(start, start + at_once), counted[start : start + at_once]
         if here.any():
-            part = scores.rows(rows, classes[rows], with_ranks=bool(ks))
+            part = scores.losses_and_ranks(examples, classes[examples], with_ranks=bool(ks))
             total += float(part.losses[here].sum())
             ranks.append(part.ranks[here])
     mean = total / int(counted.sum())

@@ -16,7 +16,7 @@ class StepResult(NamedTuple):
     Attributes
     ----------
     loss : array, shape (B,)
-        The loss of each row, before the step and without `upstream`.
+        The loss of each example, before the step and without `upstream`.
     d_inputs : array, shape (B, D)
         The gradient of ``sum(upstream * loss)`` with respect to the inputs, from the table before the step.
 
@@ -35,10 +35,10 @@ class StepResult(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """Exact quality of a table on held-out rows.
+    """Exact quality of a table on held-out examples.
 
     A class's rank is its place when all classes are sorted as `ClassTable.topk` sorts them: 1 for the class of the
-    highest score; of classes with equal scores the lower id comes first. A row with several true classes has the
+    highest score; of classes with equal scores the lower id comes first. An example with several true classes has the
     rank of the first of them.
 
     Attributes
@@ -48,11 +48,11 @@ class Evaluation(NamedTuple):
     perplexity : float
         ``exp(loss)``.
     hits : dict of int to float
-        For each k asked for, the share of rows with a true class among the first k. Empty if none was.
+        For each k given, the share of examples with a true class among the first k. Empty if none was.
     mean_rank : float or None
-        Mean of the rows' ranks; None if no k was asked for.
+        Mean of the examples' ranks; None if no k was given.
     mean_reciprocal_rank : float or None
-        Mean of 1 / rank; None if no k was asked for.
+        Mean of 1 / rank; None if no k was given.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class Evaluation(NamedTuple):
 
 
 class TopK(NamedTuple):
-    """The classes of highest score for each row, the highest first.
+    """The classes of highest score for each example, the highest first.
 
     Attributes
     ----------

@@ -17,14 +17,14 @@ from fastcands.losses.shards import as_inputs, as_weights
 from fastcands.threads import get_num_threads
 from fastcands.workspace import scratch
 
-__all__ = ["RowScores", "Scores"]
+__all__ = ["ExampleScores", "Scores"]
 
 _CHUNKS = 64
 """Parts of the table whose sums are added in order, whatever the threads."""
 
 
-class RowScores(NamedTuple):
-    """Loss and rank of each row."""
+class ExampleScores(NamedTuple):
+    """Loss and rank of each example."""
 
     losses: NDArray[np.float64]
     ranks: NDArray[np.int64]
@@ -44,16 +44,16 @@ class Scores:
         Float32, float64 or bfloat16.
     inputs : array, shape (N, D)
         Checked here.
-    rows : int, optional
+    examples : int, optional
         N, as other arguments have it.
     """
 
     def __init__(
-        self, weights: NDArray[Any], biases: NDArray[Any] | None, inputs: Any, rows: int | None = None
+        self, weights: NDArray[Any], biases: NDArray[Any] | None, inputs: Any, examples: int | None = None
     ) -> None:
         table = as_weights(weights)
         given = np.asarray(inputs)
-        self.inputs = as_inputs(given, table, len(given) if rows is None and given.ndim else rows or 0)
+        self.inputs = as_inputs(given, table, len(given) if examples is None and given.ndim else examples or 0)
         wide = any(a is not None and a.dtype == np.float64 for a in (weights, biases, self.inputs))
         self.dtype = np.dtype(np.float64 if wide else np.float32)
         self.num_classes, self._width = weights.shape
@@ -66,8 +66,8 @@ class Scores:
         if biases is not None:
             self._offsets[: self.num_classes] = biases
 
-    def _packed(self, rows: slice) -> NDArray[Any]:
-        inputs = np.ascontiguousarray(self.inputs[rows], self.dtype)
+    def _packed(self, examples: slice) -> NDArray[Any]:
+        inputs = np.ascontiguousarray(self.inputs[examples], self.dtype)
         if not inputs.flags.writeable:  # a writable copy keeps kernels to one signature
             inputs = inputs.copy()
         nr = panel_width(self.dtype)
@@ -84,9 +84,9 @@ class Scores:
             scratch("tiles", (self._threads, CLASS_BLOCK, nr), self.dtype),
         )
 
-    def top(self, rows: slice, ids: NDArray[np.int64], scores: NDArray[Any]) -> None:
-        """Write the best classes of some rows, and their scores, (rows, k); at least one row."""
-        packed = self._packed(rows)
+    def top(self, examples: slice, ids: NDArray[np.int64], scores: NDArray[Any]) -> None:
+        """Write the best classes of some examples, and their scores, (examples, k); at least one example."""
+        packed = self._packed(examples)
         panels, _, nr = packed.shape
         limits = scratch("limits", (self._threads, panels * nr), self.dtype)
         found_scores = scratch("found_scores", (self._threads, *ids.shape), self.dtype)
@@ -98,39 +98,39 @@ class Scores:
         )  # fmt: skip
         merge_top_classes(found_scores, found_ids, sizes, scores, ids, self._threads)
 
-    def rows(self, rows: slice, labels: NDArray[np.int64], *, with_ranks: bool) -> RowScores:
-        """Return softmax loss and rank of some rows; at least one.
+    def losses_and_ranks(self, examples: slice, labels: NDArray[np.int64], *, with_ranks: bool) -> ExampleScores:
+        """Return softmax loss and rank of some examples; at least one.
 
-        `labels` (rows, T) are below 0 where there is no class; each row has at least one class. Ranks are 1 when they
-        are not wanted.
+        `labels` (examples, T) are below 0 where there is no class; each example has at least one class. Ranks are 1
+        when they are not wanted.
         """
-        packed = self._packed(rows)
+        packed = self._packed(examples)
         panels, _, nr = packed.shape
         true, best = self._true_scores(packed, labels)
         chunks = min(_CHUNKS, -(-self.num_classes // CLASS_BLOCK))
-        chunk_max, chunk_sum = scratch("chunk_max", (2, chunks, panels, nr), self.dtype)
+        chunk_max, chunk_sum = scratch("chunk_max_and_sum", (2, chunks, panels, nr), self.dtype)
         before = scratch("before", (chunks, panels, nr), np.int64)
         integer = np.dtype(f"int{8 * self.dtype.itemsize}")
         places = scratch("places", (self._threads, 2, nr), integer)
         ranks_and_sums(
-            self._view, self._offsets, packed, best, (*self._blocks(packed), places), chunk_max, chunk_sum, before,
-            self.num_classes, with_ranks, SOFTMAX.address("accumulate", self.dtype), np.zeros(1, np.int64),
+            self._view, self._offsets, packed, best, (*self._blocks(packed), places), chunk_max, chunk_sum,
+            before, self.num_classes, with_ranks, SOFTMAX.address("accumulate", self.dtype), np.zeros(1, np.int64),
             self._threads,
         )  # fmt: skip
         count = len(labels)
-        maxima = chunk_max.reshape(chunks, -1)[:, :count].astype(np.float64)
-        highest = maxima.max(axis=0)
+        wide_max = chunk_max.reshape(chunks, -1)[:, :count].astype(np.float64)
+        highest = wide_max.max(axis=0)
         present = labels >= 0
         with np.errstate(invalid="ignore"):  # scores that are not finite give a NaN loss, not a warning
-            sums = (chunk_sum.reshape(chunks, -1)[:, :count] * np.exp(maxima - highest)).sum(axis=0)
+            sums = (chunk_sum.reshape(chunks, -1)[:, :count] * np.exp(wide_max - highest)).sum(axis=0)
             excess = np.where(present, true.astype(np.float64) - highest[:, None], 0)
             losses = np.log(sums) - excess.sum(axis=1) / present.sum(axis=1)
-        return RowScores(losses, before.reshape(chunks, -1)[:, :count].sum(axis=0) + 1)
+        return ExampleScores(losses, before.reshape(chunks, -1)[:, :count].sum(axis=0) + 1)
 
     def _true_scores(
         self, packed: NDArray[Any], labels: NDArray[np.int64]
     ) -> tuple[NDArray[Any], tuple[NDArray[Any], NDArray[np.int64]]]:
-        """Return the scores of the true classes, and score and id of each row's best in every place of its panel."""
+        """Return the scores of the true classes, and score and id of each example's best, padded to whole panels."""
         panels, depth, nr = packed.shape
         classes = np.maximum(labels, 0)
         offsets = np.zeros(labels.shape, self.dtype)

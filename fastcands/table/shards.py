@@ -7,16 +7,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.validation.arguments import as_size
+from fastcands.validation.numbers import as_size
+from fastcands.validation.tables import as_num_shards, check_partition_strategy
 
 __all__ = ["shard_bounds", "shard_slices"]
-
-
-def _sizes(num_classes: int, num_shards: int) -> tuple[int, int]:
-    classes, shards = as_size(num_classes, "num_classes"), as_size(num_shards, "num_shards")
-    if shards > classes:
-        raise ValueError(f"num_shards must be at most the {classes} classes, got {shards}")
-    return classes, shards
 
 
 def shard_bounds(num_classes: int, num_shards: int) -> NDArray[np.int64]:
@@ -56,7 +50,8 @@ def shard_bounds(num_classes: int, num_shards: int) -> NDArray[np.int64]:
     >>> int(np.searchsorted(bounds, 6, side="right")) - 1
     1
     """
-    classes, shards = _sizes(num_classes, num_shards)
+    classes = as_size(num_classes, "num_classes")
+    shards = as_num_shards(num_shards, classes)
     small, longer = divmod(classes, shards)
     numbers = np.arange(shards + 1)
     return np.asarray(numbers * small + np.minimum(numbers, longer), np.int64)
@@ -64,10 +59,9 @@ def shard_bounds(num_classes: int, num_shards: int) -> NDArray[np.int64]:
 
 def shard_slices(num_classes: int, num_shards: int, partition_strategy: str) -> list[slice]:
     """Return the classes of each shard as a slice of the table."""
-    if partition_strategy == "div":
-        bounds = shard_bounds(num_classes, num_shards).tolist()
-        return [slice(first, last) for first, last in pairwise(bounds)]
+    check_partition_strategy(partition_strategy)
     if partition_strategy == "mod":
-        classes, shards = _sizes(num_classes, num_shards)
-        return [slice(shard, classes, shards) for shard in range(shards)]
-    raise ValueError(f"partition_strategy must be 'div' or 'mod', got {partition_strategy!r}")
+        shards = as_num_shards(num_shards, num_classes)
+        return [slice(shard, num_classes, shards) for shard in range(shards)]
+    bounds = shard_bounds(num_classes, num_shards).tolist()
+    return [slice(first, last) for first, last in pairwise(bounds)]

@@ -10,13 +10,13 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.atomic import write_atomically
 from fastcands.optimizers import Optimizer, from_dict
 from fastcands.table.arrays import TableArrays
-from fastcands.table.atomic import write_atomically
 from fastcands.table.container import Container, write_container
 from fastcands.table.in_place import InPlaceFile
 from fastcands.table.sampler_states import pack_states, unpack_state
-from fastcands.validation.arguments import check_class_table
+from fastcands.validation.tables import check_class_table
 
 __all__ = ["StoredTable", "check_state"]
 

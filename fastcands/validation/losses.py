@@ -1,54 +1,15 @@
-"""Checks of the options that losses take."""
+"""Checks of what losses take besides a table and a batch."""
 
 from __future__ import annotations
 
-import math
-import numbers
-import operator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_flag", "as_ignore_index", "as_label_smoothing", "as_log_normalizer", "as_temperature"]
+from fastcands.validation.numbers import as_size
 
-
-def as_temperature(value: Any, name: str = "temperature") -> float:
-    """Return a temperature, checked."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    number = float(value)
-    if not 0 < number < math.inf:  # NaN fails the comparison too
-        raise ValueError(f"{name} must be positive and finite, got {number!r}")
-    return number
-
-
-def as_ignore_index(value: Any) -> int | None:
-    """Return the label that stands for no class, checked."""
-    if value is None:
-        return None
-    if isinstance(value, (bool, np.bool_)):
-        raise TypeError("ignore_index must be an integer or None, got bool")
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"ignore_index must be an integer or None, got {type(value).__name__}") from None
-
-
-def as_label_smoothing(value: Any) -> float:
-    """Return the share of a target that is spread over all classes, checked."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"label_smoothing must be a number, got {type(value).__name__}")
-    if not 0 <= float(value) < 1:
-        raise ValueError(f"label_smoothing must be in [0, 1), got {float(value)!r}")
-    return float(value)
-
-
-def as_flag(value: Any, name: str) -> bool:
-    """Return a bool, checked: anything else is most likely an argument in the wrong place."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be a bool, got {type(value).__name__}")
-    return bool(value)
+__all__ = ["as_log_normalizer", "check_num_candidates", "check_num_resampled", "check_rows_of_weights"]
 
 
 def as_log_normalizer(value: Any, examples: int | None = None) -> NDArray[np.float64]:
@@ -62,3 +23,21 @@ def as_log_normalizer(value: Any, examples: int | None = None) -> NDArray[np.flo
     if not np.isfinite(array).all():
         raise ValueError("log_normalizer must be finite, got NaN or infinity")
     return array.astype(np.float64)
+
+
+def check_num_resampled(num_resampled: Any, num_sampled: int) -> None:
+    """Refuse to keep all candidates or more."""
+    if as_size(num_resampled, "num_resampled") >= num_sampled:
+        raise ValueError(f"num_resampled ({num_resampled}) must be less than num_sampled ({num_sampled})")
+
+
+def check_rows_of_weights(num_classes: Any, num_rows: int) -> None:
+    """Refuse more classes than the table has rows."""
+    if as_size(num_classes, "num_classes") > num_rows:
+        raise ValueError(f"num_classes must be at most the {num_rows} rows of weights, got {num_classes}")
+
+
+def check_num_candidates(num_sampled: int, num_candidates: int) -> None:
+    """Refuse another number than that of the candidates which came."""
+    if num_candidates != num_sampled:
+        raise ValueError(f"num_sampled must be the number of sampled_candidates, {num_candidates}, got {num_sampled}")

@@ -1,4 +1,4 @@
-"""Checks of an optimizer's options and state, beside those of `fastcands.validation.arguments`."""
+"""Checks of what optimizers alone take, and of what they remember."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.validation.arguments import as_finite, as_size
+from fastcands.validation.numbers import as_nonnegative
 
 __all__ = [
     "StateArray",
     "as_clip_norm",
-    "as_decay",
-    "as_flag",
-    "as_seed",
     "check_denominator",
     "check_rising",
     "check_state",
@@ -48,37 +45,14 @@ class StateArray(NamedTuple):
     fill: float
 
 
-def as_decay(value: Any, name: str) -> float:
-    """Return what a moment keeps of itself from step to step, in [0, 1)."""
-    number = as_finite(value, name)
-    if number >= 1:
-        raise ValueError(f"{name} must be in [0, 1), got {number!r}")
-    return number
-
-
 def as_clip_norm(value: Any) -> float:
     """Return the largest norm of a row's gradient; infinity for None."""
     if value is None:
         return math.inf
-    number = as_finite(value, "clip_norm", or_else=" or None")
+    number = as_nonnegative(value, "clip_norm", or_else=" or None")
     if number == 0:
         raise ValueError("clip_norm must be above 0, got 0.0: no row would ever move")
     return number
-
-
-def as_flag(value: Any, name: str) -> bool:
-    """Return a bool, checked: anything else is most likely an argument in the wrong place."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be a bool, got {type(value).__name__}")
-    return bool(value)
-
-
-def as_seed(value: Any) -> int:
-    """Return the seed of the rounding, an unsigned 64-bit number."""
-    seed = as_size(value, "seed", minimum=0)
-    if seed >= 2**64:
-        raise ValueError(f"seed must be below 2**64, got {seed}")
-    return seed
 
 
 def check_denominator(*terms: tuple[str, float]) -> None:

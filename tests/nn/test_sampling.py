@@ -127,7 +127,7 @@ def test_one_dimensional_classes(pair):
         (([[1]], 0, 3, True, 10), ValueError, "num_true must be at least 1, got 0"),
         (([[1]], 1, 0, True, 10), ValueError, "num_sampled must be at least 1, got 0"),
         (([[1]], 1, 3, True, 0), ValueError, "range_max must be at least 1, got 0"),
-        (([[1]], 1, 3, 1, 10), TypeError, "unique must be True or False, got 1"),
+        (([[1]], 1, 3, 1, 10), TypeError, "unique must be a bool, got int"),
         (([[1]], 1, 11, True, 10), ValueError, "num_sampled must be at most range_max = 10 for unique"),
         (([[1.0]], 1, 3, True, 10), TypeError, "true_classes must be integers, got float64"),
         (([[1]], 1, 3, True, 10, 0.5), TypeError, "seed must be None, an integer"),

@@ -38,7 +38,7 @@ def test_probability_and_state():
         (lambda s: s.sample([[0]], 6), ValueError, "num_sampled must be num_classes = 5, got 6"),
         (lambda s: s.sample([[5]], 5), ValueError, "got 5 at"),
         (lambda s: s.sample([[0.5]], 5), TypeError, "labels must be integers"),
-        (lambda s: s.sample([[0]], 5, unique=0), TypeError, "unique must be True or False, got 0"),
+        (lambda s: s.sample([[0]], 5, unique=0), TypeError, "unique must be a bool, got int"),
         (lambda s: s.sample([[0]], 5, expected_count=None), ValueError, "expected_count must be"),
         (lambda s: s.probability([5]), ValueError, r"ids must be in \[0, num_classes\) = \[0, 5\), got 5"),
         (lambda s: s.load_state_dict({}), ValueError, "state has no 'sampler'"),

@@ -115,7 +115,7 @@ def test_tables_are_clean_after_a_switch(monkeypatch):
     sampler = fc.UniformSampler(1000, seed=1)
     for _ in range(3):
         assert len(set(sampler.sample([[0]], 900).sampled_candidates.tolist())) == 900
-        assert not sampler._room._seen.any()
+        assert not sampler._workspace._seen.any()
 
 
 def test_an_interrupt_leaves_a_sampler_that_draws_right(monkeypatch):

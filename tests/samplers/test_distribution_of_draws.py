@@ -112,7 +112,7 @@ def test_number_of_tries_is_that_of_rejection(name, limit, monkeypatch):
             sampler._stream.reserve(4),
             4 * sampler._stream.position,
             4,
-            sampler._room,
+            sampler._workspace,
             timed=False,
         ).num_tries
         for _ in range(4000)

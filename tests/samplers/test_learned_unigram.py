@@ -172,9 +172,9 @@ class TestDecay:
     @pytest.mark.parametrize(
         ("factor", "error", "message"),
         [
-            (1.1, ValueError, "factor must be from 0 to 1, got 1.1"),
-            (-0.1, ValueError, "factor must be from 0 to 1, got -0.1"),
-            (np.nan, ValueError, "factor must be finite, got nan"),
+            (1.1, ValueError, r"factor must be in \[0, 1\], got 1.1"),
+            (-0.1, ValueError, r"factor must be in \[0, 1\], got -0.1"),
+            (np.nan, ValueError, r"factor must be in \[0, 1\], got nan"),
             ("x", TypeError, "factor must be a number, got str"),
         ],
     )

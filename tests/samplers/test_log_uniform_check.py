@@ -44,7 +44,7 @@ def test_unsorted_counts_warn(order):
     ("counts", "error", "message"),
     [
         ([1, 2], ValueError, r"counts must have shape \(3,\), got \(2,\)"),
-        ([1, -2, 0], ValueError, r"counts must be finite and not negative, got -2.0 at \[1\]"),
+        ([1, -2, 0], ValueError, r"counts must be finite and not negative, got -2 at \[1\]"),
         ([1, 0, np.nan], ValueError, r"got nan at \[2\]"),
         ([np.inf, 0, 1], ValueError, r"got inf at \[0\]"),
         ([0, 0, 0], ValueError, "counts must not all be 0"),

@@ -197,7 +197,7 @@ def spoil_biases(loss: Any, gradients: Any) -> Any:
     ("loss", "error", "message"),
     [
         (object(), TypeError, r"loss must have value_and_grad, as SoftmaxLoss\(\) has, got object"),
-        (Broken(spoil_row), ValueError, "the loss of row 1 is nan: inputs or the rows of its classes"),
+        (Broken(spoil_row), ValueError, "the loss of example 1 is nan: inputs or the rows of its classes"),
         (Broken(spoil_biases), TypeError, "gradient.rows must be float32 as biases is, got float64"),
         (
             Broken(lambda loss, g: (loss, g._replace(weights=[g.weights]))),

@@ -65,7 +65,7 @@ def test_training_a_part_trains_the_table() -> None:
         (
             lambda: fc.ClassTable(5, 2).shards(2, "row"),
             ValueError,
-            "partition_strategy must be 'div' or 'mod', got 'row'",
+            "partition_strategy must be 'mod' or 'div', got 'row'",
         ),
     ],
 )

@@ -280,19 +280,6 @@ def test_a_killed_save_leaves_a_whole_file(path: Path) -> None:
     assert fc.ClassTable.load(path).step == table.step
 
 
-def test_a_save_under_way_is_not_tidied_up(path: Path) -> None:
-    from fastcands.table.atomic import write_atomically
-
-    def write(file: Any) -> None:
-        file.write(b"outer")
-        write_atomically(path, lambda inner: inner.write(b"inner"))
-        assert path.read_bytes() == b"inner"
-
-    write_atomically(path, write)
-    assert path.read_bytes() == b"outer"
-    assert os.listdir(path.parent) == [path.name]
-
-
 def test_a_link_is_followed(path: Path, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     path.symlink_to(tmp_path / "real" / "t.npz")

@@ -187,7 +187,7 @@ def test_labels_that_stand_for_no_class() -> None:
     assert result.hits[5] == np.mean([part.hits[5] for part in parts])
     # by batches in which some have no row that counts
     assert table.evaluate(labels, inputs, batch_size=1, ignore_index=-1).mean_rank == result.mean_rank
-    with pytest.raises(ValueError, match="at least one row with a class: the mean of none is undefined"):
+    with pytest.raises(ValueError, match="at least one example with a class: the mean of none is undefined"):
         table.evaluate([[-1]], inputs[:1], ignore_index=-1)
 
 
@@ -236,7 +236,7 @@ def test_perplexity_beyond_float64_is_infinite() -> None:
         ),
         (lambda t: t.evaluate([0, 1, 2], INPUTS[:, :3]), ValueError, r"inputs must have shape \(B, 4\).* got \(3, 3\)"),
         (lambda t: t.evaluate(INPUTS, LABELS), TypeError, "are labels and inputs swapped"),
-        (lambda t: t.evaluate([], INPUTS[:0]), ValueError, "labels must have at least one row with a class"),
+        (lambda t: t.evaluate([], INPUTS[:0]), ValueError, "labels must have at least one example with a class"),
         (lambda t: t.evaluate(LABELS, INPUTS, (1,), 0), ValueError, "batch_size must be at least 1, got 0"),
         (lambda t: t.evaluate(LABELS, INPUTS, (1, 0)), ValueError, r"k\[1\] must be at least 1, got 0"),
         (lambda t: t.evaluate(LABELS, INPUTS, 2.0), TypeError, "k must be an integer, got float"),

@@ -122,7 +122,7 @@ def draw_by_counts(stream: Any, word: int, total: int, sums: Any, offsets: Any, 
     """Draw classes in proportion to their counts, a 32-bit word each or more.
 
     IN
-        stream, word : as for bounded_words.draw_below
+        stream, word : as for bounded_integers.draw_below
         total : int64, the sum of the counts, below 2**32
         sums, offsets : as for find_by_weight
     OUT

@@ -105,8 +105,8 @@ def draw_log_uniform_parallel(
     for worker in prange(num_threads):
         for s in range(worker, slices, num_threads):
             start = s * _SLICE
-            room = pairs[start + 4 * s :]
-            draw_log_uniform(stream, pair + start, num_classes, log_range, room, out[start : min(start + _SLICE, n)])
+            scratch = pairs[start + 4 * s :]
+            draw_log_uniform(stream, pair + start, num_classes, log_range, scratch, out[start : min(start + _SLICE, n)])
 
 
 @kernel(fastmath=_CONTRACT)

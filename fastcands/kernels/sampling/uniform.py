@@ -99,7 +99,7 @@ def draw_uniform_parallel(
         for s in range(worker, slices, num_threads):
             start = s * _SLICE
             stop = min(start + _SLICE, n)
-            room = pairs[start + 4 * s :]
-            end = draw_uniform(stream, pair + start, bound, reciprocal, reject_below, room, out[start:stop])
+            scratch = pairs[start + 4 * s :]
+            end = draw_uniform(stream, pair + start, bound, reciprocal, reject_below, scratch, out[start:stop])
             late += end != pair + stop
     return late == 0

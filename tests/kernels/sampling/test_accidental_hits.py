@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as npst
 
 import fastcands as fc
 from fastcands import reference
-from fastcands.samplers.hits import find_accidental_hits
+from fastcands.samplers.accidental_hits import find_accidental_hits
 
 IDS = st.one_of(st.integers(-3, 12), st.sampled_from([2**63 - 1, -(2**63), 2**62]))
 

@@ -1,4 +1,4 @@
-"""Checks of arguments: what passes unchanged, what is converted, and what each refusal says."""
+"""Checks of ids and labels: what passes unchanged, what is converted, and what each refusal says."""
 
 from __future__ import annotations
 
@@ -8,38 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from fastcands.validation import arguments as validation
-
-
-@pytest.mark.parametrize("value", [3, np.int32(3), np.uint64(3), np.array(3)])
-def test_sizes_are_ints(value: Any) -> None:
-    size = validation.as_size(value, "n")
-    assert size == 3
-    assert type(size) is int
-
-
-def test_a_size_may_be_its_minimum() -> None:
-    assert validation.as_size(0, "n", minimum=0) == 0
-    assert validation.as_size(2**80, "n") == 2**80
-
-
-@pytest.mark.parametrize(
-    ("value", "error", "message"),
-    [
-        (0, ValueError, "n must be at least 1, got 0"),
-        (-5, ValueError, "n must be at least 1, got -5"),
-        (2.0, TypeError, "n must be an integer, got float"),
-        ("2", TypeError, "n must be an integer, got str"),
-        (None, TypeError, "n must be an integer, got NoneType"),
-        (True, TypeError, "n must be an integer, got bool"),
-        (np.True_, TypeError, "n must be an integer, got bool"),
-        (np.array([1, 2]), TypeError, "n must be an integer, got ndarray"),
-    ],
-)
-def test_bad_sizes(value: Any, error: type[Exception], message: str) -> None:
-    with pytest.raises(error) as caught:
-        validation.as_size(value, "n")
-    assert str(caught.value) == message
+from fastcands.validation import ids as validation
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint32", "int64", "uint64", ">i4"])
@@ -138,26 +107,67 @@ def test_bad_labels(labels: Any, num_true: int | None, error: type[Exception], m
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("value", [0, 0.5, np.float32(0.5), np.int64(3), 3.4e38])
-def test_finite_numbers(value: Any) -> None:
-    number = validation.as_finite(value, "x")
-    assert number == value
-    assert type(number) is float
+def as_they_are(labels: Any) -> Any:
+    return labels
+
+
+def read_only(labels: Any) -> Any:
+    labels = labels.copy()
+    labels.setflags(write=False)
+    return labels
+
+
+@pytest.mark.parametrize("writable", [False, True])
+@pytest.mark.parametrize("num_true", [None, 2])
+@pytest.mark.parametrize("layout", [as_they_are, read_only])
+def test_labels_are_not_copied_without_need(layout: Any, num_true: int | None, writable: bool) -> None:
+    given = layout(np.array([[0, 4], [3, 3]]))
+    labels = validation.as_labels(given, num_true=num_true, num_classes=5, writable=writable)
+    assert_array_equal(labels, given)
+    assert (labels is given) == (not writable or given.flags.writeable)
+    assert labels.flags.writeable or not writable
+
+
+LABELS = np.array([[0, 4, 1], [3, 3, 2]])
 
 
 @pytest.mark.parametrize(
-    ("value", "error", "message"),
-    [
-        (-1, ValueError, "x must be finite (in float32) and not negative, got -1.0"),
-        (np.nan, ValueError, "x must be finite (in float32) and not negative, got nan"),
-        (np.inf, ValueError, "x must be finite (in float32) and not negative, got inf"),
-        (3.5e38, ValueError, "x must be finite (in float32) and not negative, got 3.5e+38"),
-        (True, TypeError, "x must be a number, got bool"),
-        ("1", TypeError, "x must be a number, got str"),
-        (1j, TypeError, "x must be a number, got complex"),
-    ],
+    "given",
+    [LABELS.tolist(), LABELS.astype(">i8"), LABELS.astype(np.uint8), np.asfortranarray(LABELS), LABELS.view(np.matrix)],
+    ids=["list", "other byte order", "uint8", "Fortran order", "subclass"],
 )
-def test_bad_numbers(value: Any, error: type[Exception], message: str) -> None:
-    with pytest.raises(error) as caught:
-        validation.as_finite(value, "x")
-    assert str(caught.value) == message
+def test_labels_are_converted(given: Any) -> None:
+    labels = validation.as_labels(given, num_classes=5)
+    assert type(labels) is np.ndarray or isinstance(given, np.matrix)
+    assert labels.dtype == np.int64
+    assert labels.dtype.isnative
+    assert labels.flags.c_contiguous
+    assert_array_equal(labels, LABELS)
+
+
+@pytest.mark.parametrize("bad", [-1, 5, 2**62, -(2**63)])
+def test_bad_labels_in_arrays_are_found(bad: int) -> None:
+    labels = LABELS.copy()
+    labels[1, 2] = bad
+    with pytest.raises(ValueError, match=rf"labels must be in \[0, num_classes\) = \[0, 5\), got {bad} at \[1, 2\]"):
+        validation.as_labels(labels, num_classes=5)
+
+
+def test_ignored_labels_become_class_0() -> None:
+    labels, present = validation.as_labels_and_present([[3, -7], [-7, -7]], ignore_index=-7, num_classes=4)
+    assert labels.tolist() == [[3, 0], [0, 0]]
+    assert present is not None
+    assert present.tolist() == [[True, False], [False, False]]
+    labels, present = validation.as_labels_and_present([3], ignore_index=None, num_classes=4, num_true=1)
+    assert labels.tolist() == [[3]]
+    assert present is None
+    with pytest.raises(ValueError, match=r"labels must be in .* got 4 at \[0, 0\]"):
+        validation.as_labels_and_present([[4, -7]], ignore_index=-7, num_classes=4)
+
+
+@pytest.mark.parametrize(("value", "kind"), [(True, "bool"), (1.0, "float"), ("1", "str")])
+def test_ignore_index(value: Any, kind: str) -> None:
+    assert validation.as_ignore_index(None) is None
+    assert validation.as_ignore_index(np.int32(-3)) == -3
+    with pytest.raises(TypeError, match=f"ignore_index must be an integer or None, got {kind}"):
+        validation.as_ignore_index(value)

@@ -1,4 +1,4 @@
-"""Accidental hits: candidates that are true classes of a row."""
+"""Accidental hits: candidates that are true classes of an example."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fastcands.values import AccidentalHits
 
 __all__ = ["find_accidental_hits"]
 
-_PARALLEL_FROM = 32768  # labels; below, starting the threads costs more than they gain
+_PARALLEL_FROM = 32768  # labels: with fewer, starting the threads costs more than they gain
 
 
 def find_accidental_hits(labels: NDArray[np.int64], sampled: NDArray[np.int64]) -> AccidentalHits:
-    """Return every pair of a label and an equal candidate, each copy of a repeated candidate included.
+    """Find every pair of a label and an equal candidate, each copy of a repeated candidate included.
 
     Parameters
     ----------
@@ -28,6 +28,13 @@ def find_accidental_hits(labels: NDArray[np.int64], sampled: NDArray[np.int64]) 
     -------
     AccidentalHits
         Row-major over the labels, rising positions within a label.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> hits = find_accidental_hits(np.array([[3], [5]]), np.array([5, 7, 3, 5]))
+    >>> hits.indices.tolist(), hits.ids.tolist()
+    ([0, 1, 1], [2, 0, 3])
     """
     flat = labels.reshape(-1)
     size = max(2, 1 << (2 * len(sampled)).bit_length())
