@@ -1,4 +1,4 @@
-"""Where the command writes: results to stdout, all else to stderr."""
+"""Where the command writes, results to stdout and all else to stderr, and how it lays out figures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["figures_table", "pairs_table", "print_json", "say", "stderr", "stdout"]
+__all__ = ["duration", "figures_table", "pairs_table", "print_json", "say", "stderr", "stdout"]
 
 
 def stdout() -> Console:
@@ -24,7 +24,7 @@ def stderr() -> Console:
 
 
 def say(console: Console, text: str, **style: Any) -> None:
-    """Print a line as it is: no markup, no colours by guess, no line end where the terminal is narrow.
+    """Print a line as it is: no markup, no guessed colours, no line break where the terminal is narrow.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def say(console: Console, text: str, **style: Any) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON on one line of stdout; numbers that are not finite, which JSON lacks, as null.
+    """Print a value as JSON on one line of stdout; numbers that are not finite become null.
 
     Parameters
     ----------
@@ -55,6 +55,29 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def duration(seconds: float) -> str:
+    """Return a time span as ``m:ss`` or ``h:mm:ss``.
+
+    Parameters
+    ----------
+    seconds : float
+        At least 0.
+
+    Returns
+    -------
+    str
+        Rounded to seconds.
+
+    Examples
+    --------
+    >>> duration(61.7), duration(7322)
+    ('1:02', '2:02:02')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def figures_table(*columns: str) -> Table:
@@ -77,7 +100,7 @@ def figures_table(*columns: str) -> Table:
 
 
 def pairs_table() -> Table:
-    """Return an empty table of two columns without headings: what it is, and what it comes to.
+    """Return an empty table of two columns without headings: names and values.
 
     Returns
     -------

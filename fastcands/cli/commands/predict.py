@@ -1,0 +1,40 @@
+"""``fastcands predict``: the likeliest next words after a text, or the best labels of a point."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fastcands.cli.multilabel.predict import predict_labels
+from fastcands.cli.options import AsJson, ModelFolder, Threads, check_threads
+from fastcands.cli.run.resume import task_of
+from fastcands.cli.text.predict import predict_words
+
+__all__ = ["predict"]
+
+
+def predict(
+    folder: ModelFolder,
+    text: Annotated[
+        str,
+        typer.Argument(metavar="TEXT", help="What stands before; `-` reads it from stdin.", show_default=False),
+    ],
+    k: Annotated[int, typer.Option("-k", "--top", metavar="N", help="How many words.")] = 10,
+    threads: Threads = None,
+    as_json: AsJson = False,
+) -> int:
+    """Say which words come next after a text, with their probabilities.
+
+    The model sees the last words of the text, as many as it was trained with `--context`; before the first word
+    stands the boundary of documents, `</s>`. Probabilities are exact, over the whole vocabulary.
+
+    Of a model of `--task multilabel`, TEXT is the features of a point, `feature:value feature:value …`, and the answer
+    is its best labels.
+
+    Example: `fastcands predict python-model "for i in range(" -k 5`
+    """
+    check_threads(threads)
+    predict_with = predict_labels if task_of(folder) == "multilabel" else predict_words
+    return predict_with(folder, sys.stdin.read() if text == "-" else text, k, threads, as_json)
