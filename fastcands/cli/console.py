@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["duration", "figures_table", "pairs_table", "print_json", "say", "stderr", "stdout"]
+__all__ = ["duration", "figures_table", "pairs_table", "print_answer", "print_json", "say", "stderr", "stdout"]
 
 
 def stdout() -> Console:
@@ -47,6 +48,26 @@ def print_json(value: Any) -> None:
         Of such values in turn.
     """
     print(json.dumps(_finite(value), ensure_ascii=False), flush=True)
+
+
+def print_answer(
+    answer: dict[str, Any], print_tables: Callable[[dict[str, Any], Console], None], as_json: bool
+) -> None:
+    """Print what a command found, as tables or as JSON.
+
+    Parameters
+    ----------
+    answer : dict
+        What was found.
+    print_tables : callable
+        Prints it for people.
+    as_json : bool
+        Whether to print one JSON object instead.
+    """
+    if as_json:
+        print_json(answer)
+    else:
+        print_tables(answer, stdout())
 
 
 def _finite(value: Any) -> Any:

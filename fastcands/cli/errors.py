@@ -15,4 +15,4 @@ class Refusal(Exception):
 
 
 class Interrupted(Exception):
-    """Ctrl-C or SIGTERM came, and the work has come to a point where it can stop."""
+    """Ctrl-C or SIGTERM came, and the work can stop here."""

@@ -31,11 +31,11 @@ app = typer.Typer(
 )
 
 
-def _stoppable(command: Callable[..., int]) -> Callable[..., int]:
+def _stoppable(command: Callable[..., int | None]) -> Callable[..., int | None]:
     """Turn Ctrl-C into an exception of its own: Typer would catch KeyboardInterrupt."""
 
     @functools.wraps(command)
-    def call(*args: Any, **options: Any) -> int:
+    def call(*args: Any, **options: Any) -> int | None:
         try:
             return command(*args, **options)
         except KeyboardInterrupt:
@@ -97,7 +97,7 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush at the end
         return FAILED
-    return code if isinstance(code, int) else OK
+    return code if isinstance(code, int) else OK  # most commands return nothing when they are done
 
 
 def _complain(message: str) -> int:

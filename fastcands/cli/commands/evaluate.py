@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from fastcands.cli.multilabel.evaluate import evaluate_points
+from fastcands.cli.console import print_answer
+from fastcands.cli.multilabel.evaluate import evaluate_points, print_point_figures
 from fastcands.cli.options import AsJson, ModelFolder, Threads, check_threads
 from fastcands.cli.run.resume import task_of
-from fastcands.cli.text.evaluate import evaluate_text
+from fastcands.cli.text.evaluate import evaluate_text, print_text_figures
 
 __all__ = ["evaluate"]
 
@@ -21,7 +22,7 @@ def evaluate(
     ],
     threads: Threads = None,
     as_json: AsJson = False,
-) -> int:
+) -> None:
     """Measure a saved model on text: exact perplexity, hits among the likeliest words, mean reciprocal rank.
 
     All figures are over the whole vocabulary, by softmax, whichever loss the model was trained with. A word that
@@ -34,5 +35,6 @@ def evaluate(
     """
     check_threads(threads)
     if task_of(folder) == "multilabel":
-        return evaluate_points(folder, files, threads, as_json)
-    return evaluate_text(folder, files, threads, as_json)
+        print_answer(evaluate_points(folder, files, threads), print_point_figures, as_json)
+    else:
+        print_answer(evaluate_text(folder, files, threads), print_text_figures, as_json)

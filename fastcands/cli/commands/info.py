@@ -6,29 +6,28 @@ import time
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 import fastcands as fc
-from fastcands.cli.console import pairs_table, print_json, say, stderr, stdout
-from fastcands.cli.errors import OK
+from fastcands.cli.console import pairs_table, print_answer, say, stderr
 from fastcands.cli.options import AsJson
 from fastcands.models import compile_model_kernels
 
 __all__ = ["info", "warmup"]
 
 
-def info(as_json: AsJson = False) -> int:
+def info(as_json: AsJson = False) -> None:
     """Show what the kernels run on: processor, threads, versions, the cache of compiled kernels.
 
     Worth adding to a report of a problem.
 
     Example: `fastcands info --json`
     """
-    settings: dict[str, Any] = fc.show_config(mode="dicts") or {}
-    if as_json:
-        print_json(settings)
-        return OK
-    console = stdout()
+    print_answer(fc.show_config(mode="dicts") or {}, _print_settings, as_json)
+
+
+def _print_settings(settings: dict[str, Any], console: Console) -> None:
     for title, values in settings.items():
         console.print(Text(str(title), style="bold"))
         table = pairs_table()
@@ -36,7 +35,6 @@ def info(as_json: AsJson = False) -> int:
         for name, value in (values if isinstance(values, dict) else {"": values}).items():
             table.add_row("size" if name == "bytes" else str(name), Text(_shown(str(name), value)))
         console.print(table)
-    return OK
 
 
 def _shown(name: str, value: Any) -> str:
@@ -55,8 +53,8 @@ def _shown(name: str, value: Any) -> str:
 def warmup(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No line for each part.")] = False,
     as_json: AsJson = False,
-) -> int:
-    """Compile all kernels once, so that no first call has to wait: those compiled before are only loaded.
+) -> None:
+    """Compile all kernels once, so that no first call has to wait; what was compiled before is only loaded.
 
     Ctrl-C keeps what has been compiled by then.
 
@@ -75,8 +73,9 @@ def warmup(
         fc.warmup(report=report)
         compile_model_kernels(report)
     total = time.perf_counter() - started
-    if as_json:
-        print_json({"parts": [{"name": name, "seconds": taken} for name, taken in seconds], "seconds": total})
-    else:
-        say(stdout(), f"all kernels ready in {total:.1f} s")
-    return OK
+    parts = [{"name": name, "seconds": taken} for name, taken in seconds]
+    print_answer(
+        {"parts": parts, "seconds": total},
+        lambda answer, out: say(out, f"all kernels ready in {answer['seconds']:.1f} s"),
+        as_json,
+    )

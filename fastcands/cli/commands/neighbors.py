@@ -1,4 +1,4 @@
-"""``fastcands neighbors``: the words that a model takes to be most like a word."""
+"""``fastcands neighbors``: the words that are most like a word, by the vectors of a model."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from fastcands.cli.console import print_answer
 from fastcands.cli.errors import Refusal
 from fastcands.cli.options import AsJson, ModelFolder
 from fastcands.cli.run.registry import check_name
-from fastcands.cli.text.neighbors import list_neighbors
+from fastcands.cli.text.neighbors import find_neighbors, print_neighbors
 
 __all__ = ["neighbors"]
 
@@ -29,7 +30,7 @@ def neighbors(
         ),
     ] = "output",
     as_json: AsJson = False,
-) -> int:
+) -> None:
     """List the words whose vectors point most nearly in the direction of a word's own, by cosine.
 
     Example: `fastcands neighbors python-model ValueError -k 5`
@@ -37,4 +38,4 @@ def neighbors(
     check_name("--by", by, _SIDES)
     if k < 1:
         raise Refusal(f"-k must be at least 1, got {k}")
-    return list_neighbors(folder, word, k, by, as_json)
+    print_answer(find_neighbors(folder, word, k, by), print_neighbors, as_json)

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from fastcands.cli.multilabel.predict import predict_labels
+from fastcands.cli.console import print_answer
+from fastcands.cli.multilabel.predict import predict_labels, print_labels
 from fastcands.cli.options import AsJson, ModelFolder, Threads, check_threads
 from fastcands.cli.run.resume import task_of
-from fastcands.cli.text.predict import predict_words
+from fastcands.cli.text.predict import predict_words, print_words
 
 __all__ = ["predict"]
 
@@ -24,7 +25,7 @@ def predict(
     k: Annotated[int, typer.Option("-k", "--top", metavar="N", help="How many words.")] = 10,
     threads: Threads = None,
     as_json: AsJson = False,
-) -> int:
+) -> None:
     """Say which words come next after a text, with their probabilities.
 
     The model sees the last words of the text, as many as it was trained with `--context`; before the first word
@@ -36,5 +37,9 @@ def predict(
     Example: `fastcands predict python-model "for i in range(" -k 5`
     """
     check_threads(threads)
-    predict_with = predict_labels if task_of(folder) == "multilabel" else predict_words
-    return predict_with(folder, sys.stdin.read() if text == "-" else text, k, threads, as_json)
+    if text == "-":
+        text = sys.stdin.read()
+    if task_of(folder) == "multilabel":
+        print_answer(predict_labels(folder, text, k, threads), print_labels, as_json)
+    else:
+        print_answer(predict_words(folder, text, k, threads), print_words, as_json)

@@ -192,9 +192,10 @@ def _is_given(given: typer.Context, name: str) -> bool:
 
 
 def _check_not_given(given: typer.Context, task: str, of_others: dict[str, dict[str, Any]]) -> None:
-    for name in (name for fields in of_others.values() for name in fields):
-        if _is_given(given, name):
-            raise Refusal(f"{_spelled(name)} is of no use with --task {task}")
+    for other, fields in of_others.items():
+        for name in fields:
+            if _is_given(given, name):
+                raise Refusal(f"{_spelled(name)} is for --task {other}, got --task {task}")
 
 
 def _check_free(given: typer.Context) -> None:

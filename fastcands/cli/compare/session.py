@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -12,7 +13,7 @@ from fastcands.cli.compare.contenders import Contender
 from fastcands.cli.compare.heats import Heat, Record, Result, heats, run_heat
 from fastcands.cli.compare.plot import draw_comparison
 from fastcands.cli.compare.report import print_results, summary
-from fastcands.cli.console import print_json, say, stderr, stdout
+from fastcands.cli.console import print_answer, say, stderr
 from fastcands.cli.errors import INTERRUPTED, OK, Interrupted
 from fastcands.cli.run.files import write_text
 from fastcands.cli.run.interrupts import Interrupts
@@ -85,11 +86,12 @@ def compare_and_report(
     figures = summary(conditions, contenders, results)
     write_text(out / "compare.json", json.dumps(figures, indent=2) + "\n")
     draw_comparison(out / "compare.png", conditions, results)
-    if as_json:
-        print_json(figures)
-    else:
-        print_results(figures, stdout())
-        say(stdout(), f"saved in {out}: compare.jsonl compare.json compare.png")
+
+    def print_tables(figures: dict[str, Any], console: Console) -> None:
+        print_results(figures, console)
+        say(console, f"saved in {out}: compare.jsonl compare.json compare.png")
+
+    print_answer(figures, print_tables, as_json)
     return OK
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
-from fastcands.cli.console import pairs_table, print_json, stdout
-from fastcands.cli.errors import OK, Refusal
+from rich.console import Console
+
+from fastcands.cli.console import pairs_table
+from fastcands.cli.errors import Refusal
 from fastcands.cli.multilabel.points import check_sizes, read_points
 from fastcands.cli.multilabel.quality import add_precisions, measure_rankings, precisions_table
 from fastcands.cli.multilabel.saved import SavedMultilabel
 from fastcands.cli.run.settings import settings
 
-__all__ = ["evaluate_points"]
+__all__ = ["evaluate_points", "print_point_figures"]
 
 
-def evaluate_points(folder: Path, files: list[str], threads: int | None, as_json: bool) -> int:
+def evaluate_points(folder: Path, files: list[str], threads: int | None) -> dict[str, Any]:
     """Measure a saved model on points.
 
     Parameters
@@ -26,13 +29,11 @@ def evaluate_points(folder: Path, files: list[str], threads: int | None, as_json
         One file of points.
     threads : int or None
         None for all processors.
-    as_json : bool
-        Whether to print a JSON object in place of the tables.
 
     Returns
     -------
-    int
-        The exit code.
+    dict
+        The figures, as ``--json`` prints them.
 
     Raises
     ------
@@ -51,15 +52,23 @@ def evaluate_points(folder: Path, files: list[str], threads: int | None, as_json
     without = len(points) - len(points.labelled())
     metrics = {"points": len(points), "points_without_labels": without, **found.metrics("")}
     metrics["seconds"] = time.perf_counter() - started
-    if as_json:
-        print_json(metrics)
-        return OK
-    console = stdout()
+    return metrics
+
+
+def print_point_figures(metrics: dict[str, Any], console: Console) -> None:
+    """Print the figures as tables.
+
+    Parameters
+    ----------
+    metrics : dict
+        What `evaluate_points` returned.
+    console : rich.console.Console
+        Where to.
+    """
     table = precisions_table("")
     add_precisions(table, "this model", metrics, "", "bold")
     console.print(table)
     text = pairs_table()
-    text.add_row("points", f"{len(points):,}, {without:,} of them without labels")
+    text.add_row("points", f"{metrics['points']:,}, {metrics['points_without_labels']:,} of them without labels")
     text.add_row("time", f"{metrics['seconds']:.1f} s")
     console.print(text)
-    return OK

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from fastcands.cli.console import figures_table, print_json, stdout
-from fastcands.cli.errors import OK, Refusal
+from rich.console import Console
+
+from fastcands.cli.console import figures_table
+from fastcands.cli.errors import Refusal
 from fastcands.cli.multilabel.saved import SavedMultilabel
 from fastcands.cli.run.settings import settings
 from fastcands.data import parse_points
 
-__all__ = ["predict_labels"]
+__all__ = ["predict_labels", "print_labels"]
 
 
-def predict_labels(folder: Path, text: str, k: int, threads: int | None, as_json: bool) -> int:
-    """Print the labels that suit a point best.
+def predict_labels(folder: Path, text: str, k: int, threads: int | None) -> dict[str, Any]:
+    """Return the labels that suit a point best.
 
     Parameters
     ----------
@@ -26,13 +29,11 @@ def predict_labels(folder: Path, text: str, k: int, threads: int | None, as_json
         How many labels.
     threads : int or None
         None for all processors.
-    as_json : bool
-        Whether to print a JSON object in place of the table.
 
     Returns
     -------
-    int
-        The exit code.
+    dict
+        The labels, as ``--json`` prints them.
 
     Raises
     ------
@@ -51,12 +52,21 @@ def predict_labels(folder: Path, text: str, k: int, threads: int | None, as_json
         raise Refusal(f"TEXT must be the features of one point, got {len(points)} lines")
     with settings(threads):
         best = model.topk(points, k)
-    pairs = list(zip(best.ids[0].tolist(), best.scores[0].tolist(), strict=True))
-    if as_json:
-        print_json({"labels": [{"label": label, "logit": logit} for label, logit in pairs]})
-        return OK
+    pairs = zip(best.ids[0].tolist(), best.scores[0].tolist(), strict=True)
+    return {"labels": [{"label": label, "logit": logit} for label, logit in pairs]}
+
+
+def print_labels(answer: dict[str, Any], console: Console) -> None:
+    """Print the labels as a table.
+
+    Parameters
+    ----------
+    answer : dict
+        What `predict_labels` returned.
+    console : rich.console.Console
+        Where to.
+    """
     table = figures_table("label", "logit")
-    for label, logit in pairs:
-        table.add_row(str(label), f"{logit:.3f}")
-    stdout().print(table)
-    return OK
+    for pair in answer["labels"]:
+        table.add_row(str(pair["label"]), f"{pair['logit']:.3f}")
+    console.print(table)

@@ -116,7 +116,7 @@ class RunConfig:
         minimum : int
             The least that is allowed.
         *names : str
-            Of the fields; one that is None is passed over.
+            Of the fields; one that is None is not checked.
 
         Raises
         ------
@@ -135,7 +135,7 @@ class RunConfig:
         Parameters
         ----------
         *names : str
-            Of the fields; one that is None is passed over.
+            Of the fields; one that is None is not checked.
 
         Raises
         ------

@@ -57,7 +57,7 @@ class Saved(ABC, Generic[ConfigT, ModelT]):
     Attributes
     ----------
     config : RunConfig
-        What the run was asked to do.
+        Of the run.
 
     Raises
     ------

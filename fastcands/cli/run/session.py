@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from fastcands.cli.console import print_json, say, stderr, stdout
+from fastcands.cli.console import print_answer, say, stderr
 from fastcands.cli.errors import INTERRUPTED, OK, Interrupted
 from fastcands.cli.run.folder import RunFolder
 from fastcands.cli.run.interrupts import Interrupts
@@ -69,12 +69,12 @@ def train_and_report(
             return INTERRUPTED
     if metrics is None:
         return INTERRUPTED
-    if as_json:
-        print_json(metrics)
-        return OK
-    out = stdout()
-    task.print_summary(metrics, out)
-    say(out, f"\nsaved in {folder}: {task.files}")
+
+    def print_tables(metrics: dict[str, Any], out: Console) -> None:
+        task.print_summary(metrics, out)
+        say(out, f"\nsaved in {folder}: {task.files}")
+
+    print_answer(metrics, print_tables, as_json)
     return OK
 
 

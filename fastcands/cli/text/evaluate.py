@@ -11,18 +11,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from fastcands.cli.console import figures_table, pairs_table, print_json, stderr, stdout
-from fastcands.cli.errors import OK, Refusal
+from fastcands.cli.console import figures_table, pairs_table, stderr
+from fastcands.cli.errors import Refusal
 from fastcands.cli.run.settings import settings
 from fastcands.cli.text.quality import HITS, Quality, measure
 from fastcands.cli.text.saved import SavedText
 from fastcands.data import EncodedText, ReadReport, encode_files, find_text_files
 from fastcands.models import NGramPredictor
 
-__all__ = ["evaluate_text"]
+__all__ = ["evaluate_text", "print_text_figures"]
 
 
-def evaluate_text(folder: Path, files: list[str], threads: int | None, as_json: bool) -> int:
+def evaluate_text(folder: Path, files: list[str], threads: int | None) -> dict[str, Any]:
     """Measure a saved model on text.
 
     Parameters
@@ -33,13 +33,11 @@ def evaluate_text(folder: Path, files: list[str], threads: int | None, as_json: 
         Files and folders of text.
     threads : int or None
         None for all processors.
-    as_json : bool
-        Whether to print a JSON object in place of the tables.
 
     Returns
     -------
-    int
-        The exit code.
+    dict
+        The figures, as ``--json`` prints them.
 
     Raises
     ------
@@ -54,12 +52,16 @@ def evaluate_text(folder: Path, files: list[str], threads: int | None, as_json: 
         quality = _measure(predictor, text, stderr())
     seconds = time.perf_counter() - started
     unknown = float(np.mean(text.ids == saved.vocabulary.unknown_id))
-    metrics = _metrics(quality, unknown, report.files, seconds)
-    if as_json:
-        print_json(metrics)
-    else:
-        _print(metrics, stdout())
-    return OK
+    return {
+        "files": report.files,
+        "tokens": quality.tokens,
+        "unknown_share": unknown,
+        "loss": quality.loss,
+        "perplexity": quality.perplexity,
+        **{f"hit_at_{k}": share for k, share in quality.hits.items()},
+        "mean_reciprocal_rank": quality.mean_reciprocal_rank,
+        "seconds": seconds,
+    }
 
 
 def _read(files: list[str], saved: SavedText) -> tuple[EncodedText, ReadReport]:
@@ -88,20 +90,16 @@ def _measure(predictor: NGramPredictor, text: EncodedText, console: Console) -> 
         return measure(predictor, text, lambda done: bar.update(task, completed=done))
 
 
-def _metrics(quality: Quality, unknown: float, files: int, seconds: float) -> dict[str, Any]:
-    return {
-        "files": files,
-        "tokens": quality.tokens,
-        "unknown_share": unknown,
-        "loss": quality.loss,
-        "perplexity": quality.perplexity,
-        **{f"hit_at_{k}": share for k, share in quality.hits.items()},
-        "mean_reciprocal_rank": quality.mean_reciprocal_rank,
-        "seconds": seconds,
-    }
+def print_text_figures(metrics: dict[str, Any], console: Console) -> None:
+    """Print the figures as tables.
 
-
-def _print(metrics: dict[str, Any], console: Console) -> None:
+    Parameters
+    ----------
+    metrics : dict
+        What `evaluate_text` returned.
+    console : rich.console.Console
+        Where to.
+    """
     table = figures_table("perplexity", *(f"hit@{k}" for k in HITS), "mean reciprocal rank")
     table.columns[0].justify = "right"
     hits = (f"{100 * metrics[f'hit_at_{k}']:.1f} %" for k in HITS)

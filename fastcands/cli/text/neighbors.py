@@ -1,22 +1,24 @@
-"""The words that a saved language model takes to be most like a word."""
+"""The words that are most like a word, by the vectors of a saved language model."""
 
 from __future__ import annotations
 
 import difflib
 from pathlib import Path
+from typing import Any
 
+from rich.console import Console
 from rich.text import Text
 
-from fastcands.cli.console import figures_table, print_json, stdout
-from fastcands.cli.errors import OK, Refusal
+from fastcands.cli.console import figures_table
+from fastcands.cli.errors import Refusal
 from fastcands.cli.text.saved import SavedText
 from fastcands.data import Vocabulary
 
-__all__ = ["list_neighbors"]
+__all__ = ["find_neighbors", "print_neighbors"]
 
 
-def list_neighbors(folder: Path, word: str, k: int, by: str, as_json: bool) -> int:
-    """Print the words whose vectors have the highest cosines with a word's own.
+def find_neighbors(folder: Path, word: str, k: int, by: str) -> dict[str, Any]:
+    """Return the words whose vectors have the highest cosines with a word's own.
 
     Parameters
     ----------
@@ -28,13 +30,11 @@ def list_neighbors(folder: Path, word: str, k: int, by: str, as_json: bool) -> i
         How many words.
     by : {'output', 'input'}
         Whose vectors: the class table's, or the embedding's.
-    as_json : bool
-        Whether to print a JSON object in place of the table.
 
     Returns
     -------
-    int
-        The exit code.
+    dict
+        The words, as ``--json`` prints them.
 
     Raises
     ------
@@ -46,16 +46,8 @@ def list_neighbors(folder: Path, word: str, k: int, by: str, as_json: bool) -> i
     if word not in vocabulary:
         raise Refusal(f"the vocabulary of {folder} lacks the word {word!r}{_suggestion(word, vocabulary)}")
     ids, cosines = predictor.nearest(int(vocabulary.encode([word])[0]), k, by)
-    words = vocabulary.decode(ids)
-    if as_json:
-        pairs = zip(words, cosines.tolist(), strict=True)
-        print_json({"word": word, "by": by, "neighbors": [{"word": near, "cosine": value} for near, value in pairs]})
-        return OK
-    table = figures_table("word", "cosine")
-    for near, cosine in zip(words, cosines, strict=True):
-        table.add_row(Text(near), f"{cosine:.3f}")
-    stdout().print(table)
-    return OK
+    pairs = zip(vocabulary.decode(ids), cosines.tolist(), strict=True)
+    return {"word": word, "by": by, "neighbors": [{"word": near, "cosine": cosine} for near, cosine in pairs]}
 
 
 def _suggestion(word: str, vocabulary: Vocabulary) -> str:
@@ -64,3 +56,19 @@ def _suggestion(word: str, vocabulary: Vocabulary) -> str:
     near = [known for known in vocabulary.words if known.casefold() == folded]
     near += [known for known in difflib.get_close_matches(word, vocabulary.words, n=3) if known not in near]
     return f", did you mean {' or '.join(repr(known) for known in near[:3])}?" if near else ""
+
+
+def print_neighbors(answer: dict[str, Any], console: Console) -> None:
+    """Print the words as a table.
+
+    Parameters
+    ----------
+    answer : dict
+        What `find_neighbors` returned.
+    console : rich.console.Console
+        Where to.
+    """
+    table = figures_table("word", "cosine")
+    for pair in answer["neighbors"]:
+        table.add_row(Text(pair["word"]), f"{pair['cosine']:.3f}")
+    console.print(table)

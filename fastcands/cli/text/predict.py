@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from rich.console import Console
 from rich.text import Text
 
-from fastcands.cli.console import figures_table, print_json, stdout
-from fastcands.cli.errors import OK, Refusal
+from fastcands.cli.console import figures_table
+from fastcands.cli.errors import Refusal
 from fastcands.cli.run.settings import settings
 from fastcands.cli.text.saved import SavedText
 from fastcands.data import TOKENIZERS
 
-__all__ = ["predict_words"]
+__all__ = ["predict_words", "print_words"]
 
 _LONGEST_BAR = 24
 
 
-def predict_words(folder: Path, text: str, k: int, threads: int | None, as_json: bool) -> int:
-    """Print the words that are likeliest to come next.
+def predict_words(folder: Path, text: str, k: int, threads: int | None) -> dict[str, Any]:
+    """Return the words that are likeliest to come next.
 
     Parameters
     ----------
@@ -31,13 +33,11 @@ def predict_words(folder: Path, text: str, k: int, threads: int | None, as_json:
         How many words.
     threads : int or None
         None for all processors.
-    as_json : bool
-        Whether to print a JSON object in place of the table.
 
     Returns
     -------
-    int
-        The exit code.
+    dict
+        Context and words, as ``--json`` prints them.
 
     Raises
     ------
@@ -52,20 +52,28 @@ def predict_words(folder: Path, text: str, k: int, threads: int | None, as_json:
     seen = [vocabulary.boundary_id] * n + vocabulary.encode(tokens).tolist()
     with settings(threads):
         result = predictor.next_words(np.array([seen[-n:]], np.int64), k)
-    words = vocabulary.decode(result.ids[0])
-    probabilities = [float(p) for p in result.probabilities[0]]
-    context = vocabulary.decode(seen[-n:])
-    if as_json:
-        pairs = zip(words, probabilities, strict=True)
-        next_words = [{"word": word, "probability": probability} for word, probability in pairs]
-        print_json({"context": context, "next": next_words})
-        return OK
-    console = stdout()
-    console.print(Text.assemble("after ", (" ".join(context), "bold")))
+    pairs = zip(vocabulary.decode(result.ids[0]), result.probabilities[0], strict=True)
+    return {
+        "context": vocabulary.decode(seen[-n:]),
+        "next": [{"word": word, "probability": float(probability)} for word, probability in pairs],
+    }
+
+
+def print_words(answer: dict[str, Any], console: Console) -> None:
+    """Print the words as a table.
+
+    Parameters
+    ----------
+    answer : dict
+        What `predict_words` returned.
+    console : rich.console.Console
+        Where to.
+    """
+    console.print(Text.assemble("after ", (" ".join(answer["context"]), "bold")))
     table = figures_table("next word", "probability", "")
     table.columns[2].justify = "left"
-    for word, probability in zip(words, probabilities, strict=True):
+    for pair in answer["next"]:
+        probability = pair["probability"]
         bar = "█" * round(_LONGEST_BAR * probability) if console.encoding.startswith("utf") else ""
-        table.add_row(Text(word), f"{100 * probability:.2f} %", Text(bar, style="cyan"))
+        table.add_row(Text(pair["word"]), f"{100 * probability:.2f} %", Text(bar, style="cyan"))
     console.print(table)
-    return OK

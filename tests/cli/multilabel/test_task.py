@@ -166,7 +166,7 @@ REFUSED: dict[str, tuple[tuple[object, ...], str]] = {
     "few points": (("{few}",), "few.txt: 2 points are too few to hold some out for validation"),
     "no labels": (("{none}", "--valid", "{none}"), "none.txt: no training point has a label"),
     "another size": (("{few}", "--valid", "{train}"), "but the training points have 9 and 5"),
-    "text's option": (("{train}", "--context", 3), "--context is of no use with --task multilabel"),
+    "text's option": (("{train}", "--context", 3), "--context is for --task text, got --task multilabel"),
     "many candidates": (("{train}", "--num-sampled", 401), "--num-sampled must be at most the data's 400 labels"),
     "propensity": (("{train}", "--propensity-a", 0), "--propensity-a must be a number above 0, got 0.0"),
     "infinite": (("{train}", "--propensity-b", "inf"), "--propensity-b must be a number above 0, got inf"),
@@ -205,7 +205,7 @@ def test_a_model_of_the_other_task(command: Command, data: Path, finished: Path,
     assert err.endswith("model.npz: a model of --task multilabel, and this is for --task text\n")
     assert command("train", "--propensity-a", 0.5, text)[::2] == (
         2,
-        "fastcands: --propensity-a is of no use with --task text\n",
+        "fastcands: --propensity-a is for --task multilabel, got --task text\n",
     )
 
 

@@ -13,7 +13,7 @@ from fastcands.cli.run.report import precision_metrics, precision_note, precisio
 from tests.cli.conftest import CONFIG, SMALL, Command, read_json
 
 
-def test_where_there_are_no_tiles_a_run_says_so(
+def test_where_amx_is_missing_a_run_says_so(
     command: Command, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for where in ("fastcands.simd.matrix_target", "fastcands.configuration"):
