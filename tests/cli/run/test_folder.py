@@ -14,7 +14,7 @@ import pytest
 
 from fastcands.cli.errors import Refusal
 from fastcands.cli.run.files import load_arrays
-from tests.cli.conftest import SMALL, Command, bits, only_line
+from tests.cli.conftest import SMALL, Command, StopAt, bits, only_line
 
 RUN = (*SMALL, "--epochs", "2", "--seed", "3")
 
@@ -96,6 +96,19 @@ def test_killed_while_training(command: Command, text: Path, tmp_path: Path, uni
     assert command("evaluate", folder, text).code == 0
     assert command("train", "--resume", folder).code == 0
     assert bits(folder) == bits(uninterrupted)
+
+
+def test_leftovers_of_files_that_are_not_written_again(
+    command: Command, tmp_path: Path, uninterrupted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(uninterrupted, folder)
+    for name in (".metrics.json.a1b2.partial", ".curves.png.x.partial", ".profile"):
+        (folder / name).touch()
+    StopAt.checks_left = 1
+    monkeypatch.setattr("fastcands.cli.run.session.Interrupts", StopAt)
+    assert command("train", "--resume", folder, "--epochs", 3).code == 130
+    assert {path.name for path in folder.iterdir() if path.name.startswith(".")} == {".profile"}
 
 
 def test_a_full_disk_while_saving(command: Command, text: Path, tmp_path: Path, uninterrupted: Path) -> None:
