@@ -21,8 +21,9 @@ PACKAGE = ROOT / "fastcands"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 350
 
-# room -> rooms it may import besides itself. A room is a folder or a file of the package, or a folder of kernels; who
-# may import "kernels" may import all of those. "fastcands" is what `import fastcands` gives, the public names.
+# room -> rooms it may import besides itself. A room is a folder or a file of the package, or, inside kernels and cli,
+# a folder or a file there; who may import "kernels" or "cli" may import all of its rooms. "fastcands" is what
+# `import fastcands` gives, the public names.
 ROOMS: dict[str, set[str]] = {
     "threads": set(),
     "jit": {"threads"},
@@ -58,7 +59,17 @@ ROOMS: dict[str, set[str]] = {
     "metrics": {"validation"},
     "data": {"atomic", "kernels", "validation"},
     "models": {"data", "kernels", "validation", "fastcands"},
-    "cli": {"atomic", "models", "data", "fastcands"},
+    "cli": {"cli.main"},
+    "cli.errors": set(),
+    "cli.console": set(),
+    "cli.options": {"cli.errors"},
+    "cli.run": {"cli.errors", "cli.console", "atomic", "fastcands"},
+    "cli.text": {"cli.run", "cli.errors", "cli.console", "models", "data", "fastcands"},
+    "cli.multilabel": {"cli.run", "cli.errors", "cli.console", "models", "data", "fastcands"},
+    "cli.compare": {"cli.text", "cli.run", "cli.errors", "cli.console", "data"},
+    "cli.commands": {"cli.compare", "cli.text", "cli.multilabel", "cli.run", "cli.options", "cli.errors", "cli.console"}
+    | {"models", "data", "fastcands"},
+    "cli.main": {"cli.commands", "cli.errors", "fastcands"},
     "__main__": {"cli"},
 }
 
@@ -71,7 +82,14 @@ OUTSIDE: dict[str, set[str]] = {
     "simd": {"numba", "llvmlite"},
     "kernels.epilogues": {"numba", "llvmlite"},
     "table": {"ml_dtypes"},
-    "cli": {"typer", "click", "rich", "matplotlib", "threadpoolctl", "ml_dtypes"},
+    "cli.main": {"typer"},
+    "cli.options": {"typer"},
+    "cli.console": {"rich"},
+    "cli.commands": {"typer", "rich"},
+    "cli.run": {"rich", "matplotlib", "threadpoolctl", "ml_dtypes"},
+    "cli.text": {"rich", "matplotlib"},
+    "cli.multilabel": {"rich"},
+    "cli.compare": {"rich"},
 }
 
 COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "cfunc", "CFunc", "generated_jit", "stencil"}
@@ -86,7 +104,7 @@ def room_of(path: Path) -> str:
 
 def room_at(parts: list[str]) -> str:
     """Name the room of a module of the package."""
-    inner = parts[0] == "kernels" and len(parts) > 1 and parts[1] != "__init__"
+    inner = parts[0] in ("kernels", "cli") and len(parts) > 1 and parts[1] != "__init__"
     return ".".join(parts[: 2 if inner else 1])
 
 
@@ -170,7 +188,9 @@ def test_imports_go_one_way(path: Path) -> None:
         ("def f():\n    from fastcands import threads", "reference", "fastcands"),
         ("import numba", "reference", "fastcands"),
         ("import numba", "kernels.table", "fastcands.kernels.table"),
-        ("import torch", "cli", "fastcands.cli"),
+        ("import torch", "cli.text", "fastcands.cli.text"),
+        ("from fastcands.cli.multilabel.task import MultilabelTask", "cli.text", "fastcands.cli.text"),
+        ("from fastcands.cli.main import run", "cli.commands", "fastcands.cli.commands"),
         ("from fastcands.table import ClassTable", "models", "fastcands.models"),
     ],
 )

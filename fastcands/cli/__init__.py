@@ -1,4 +1,9 @@
-"""The command ``fastcands``."""
+"""The command ``fastcands``: its entry, what all of it shares, and a folder for each part.
+
+`run` is what every training run needs, whatever its data is; `text` and `multilabel` are the two kinds of data,
+`compare` several runs on the same text; `commands` has one file for each subcommand, which reads its options and calls
+the rest.
+"""
 
 from __future__ import annotations
 

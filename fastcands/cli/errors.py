@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["FAILED", "INTERRUPTED", "OK", "REFUSED", "Interrupted", "Refusal"]
 
 OK = 0
-FAILED = 1  # Python's own code for an error nobody expected; also when nobody reads the output
+FAILED = 1  # Python's own code for an unexpected error; also when the reader of the output has gone
 REFUSED = 2  # bad input or a file that cannot be read or written
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
@@ -15,4 +15,4 @@ class Refusal(Exception):
 
 
 class Interrupted(Exception):
-    """Ctrl-C or SIGTERM came, and the work has come to a point where it can stop."""
+    """Ctrl-C or SIGTERM came, and the work can stop here."""

@@ -11,13 +11,13 @@ from typing import Annotated, Any
 import typer
 
 import fastcands as fc
-from fastcands.cli.compare_command import compare
+from fastcands.cli.commands.compare import compare
+from fastcands.cli.commands.evaluate import evaluate
+from fastcands.cli.commands.info import info, warmup
+from fastcands.cli.commands.neighbors import neighbors
+from fastcands.cli.commands.predict import predict
+from fastcands.cli.commands.train import train
 from fastcands.cli.errors import FAILED, INTERRUPTED, OK, REFUSED, Interrupted, Refusal
-from fastcands.cli.evaluate_command import evaluate
-from fastcands.cli.info_command import info, warmup
-from fastcands.cli.neighbors_command import neighbors
-from fastcands.cli.predict_command import predict
-from fastcands.cli.train_command import train
 
 __all__ = ["app", "run"]
 
@@ -31,11 +31,11 @@ app = typer.Typer(
 )
 
 
-def _stoppable(command: Callable[..., int]) -> Callable[..., int]:
-    """Let Ctrl-C come out of a command under a name of its own: Typer keeps KeyboardInterrupt to itself."""
+def _stoppable(command: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Turn Ctrl-C into an exception of its own: Typer would catch KeyboardInterrupt."""
 
     @functools.wraps(command)
-    def call(*args: Any, **options: Any) -> int:
+    def call(*args: Any, **options: Any) -> int | None:
         try:
             return command(*args, **options)
         except KeyboardInterrupt:
@@ -80,7 +80,7 @@ def run(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 done, 1 nobody reads the output, 2 bad input, 130 interrupted.
+        The exit code: 0 done, 1 the reader of the output has gone, 2 bad input, 130 interrupted.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
@@ -97,7 +97,7 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush at the end
         return FAILED
-    return code if isinstance(code, int) else OK
+    return code if isinstance(code, int) else OK  # most commands return nothing when they are done
 
 
 def _complain(message: str) -> int:

@@ -10,7 +10,7 @@ import typer
 
 from fastcands.cli.errors import Refusal
 
-__all__ = ["AsJson", "Files", "ModelFolder", "Threads", "absolute", "check_threads", "named", "option"]
+__all__ = ["AsJson", "ModelFolder", "Threads", "absolute", "check_threads", "named", "option"]
 
 _MOST_THREADS = 1024
 
@@ -27,7 +27,7 @@ def option(help_text: str, metavar: str, panel: str, *names: str, **more: Any) -
     panel : str
         The panel's title.
     *names : str
-        How it is written, where not as the parameter.
+        How it is written, where that is not the parameter's name.
     **more
         For ``typer.Option``.
 
@@ -69,18 +69,10 @@ Threads = Annotated[int | None, option("Threads to use; the results do not depen
 ModelFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="Folder that `fastcands train` wrote.", show_default=False)
 ]
-Files = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="FILES",
-        help="Training text: files, also .gz, and folders. By default the source of Python's library.",
-        show_default=False,
-    ),
-]
 
 
 def check_threads(threads: int | None) -> None:
-    """Refuse numbers of threads that cannot be.
+    """Refuse numbers of threads that are out of range.
 
     Parameters
     ----------

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from fastcands.gradients import Gradients
 from fastcands.kernels.table.blocking import panel_width, panels_for, whole_tiles
-from fastcands.kernels.table.class_ids import all_below
 from fastcands.kernels.table.gather import gather_rows
 from fastcands.kernels.table.label_logits import label_logits
 from fastcands.kernels.table.packing import pack_inputs

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.gradients import RowGradient
-from fastcands.validation.tables import check_partition_strategy
 from fastcands.kernels.table.view import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, TableView
+from fastcands.validation.tables import check_partition_strategy
 
 __all__ = ["Shards", "as_biases", "as_inputs", "as_weights"]
 

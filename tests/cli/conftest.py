@@ -1,4 +1,4 @@
-"""A small corpus, and the command run inside this process."""
+"""A small corpus, a configuration, and the command run inside this process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,36 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from fastcands.cli.errors import Interrupted
 from fastcands.cli.main import run
+from fastcands.cli.run.interrupts import Interrupts
+from fastcands.cli.text.config import TextConfig
 
 SMALL = ("--embedding-dim", "8", "--hidden-dim", "12", "--context", "3", "--batch-size", "64")
+
+
+CONFIG = TextConfig(
+    files=("/a", "/b"),
+    valid=(),
+    test=("/c",),
+    tokenizer="words",
+    vocab_size=100,
+    min_count=1,
+    context=2,
+    embedding_dim=3,
+    hidden_dim=4,
+    loss="sampled_softmax",
+    sampler="uniform",
+    distortion=None,
+    num_sampled=None,
+    num_resampled=None,
+    batch_size=5,
+    epochs=1.5,
+    max_seconds=None,
+    optimizer="sgd",
+    learning_rate=0.25,
+    seed=6,
+)
 
 
 class Outcome(NamedTuple):
@@ -81,3 +108,24 @@ def only_line(err: str) -> str:
 
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text())
+
+
+def bits(folder: Path) -> tuple[list[float], dict[str, bytes]]:
+    """All perplexities of a run, and its arrays."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    metrics = read_json(folder / "metrics.json")
+    figures = [line[name] for line in lines for name in ("step", "train_loss", "valid_perplexity")]
+    with np.load(folder / "model.npz") as file:
+        arrays = {name: array.tobytes() for name, array in file.items() if name not in ("run", "trainer")}
+    return [*figures, metrics["valid_perplexity"], metrics["test_perplexity"]], arrays
+
+
+class StopAt(Interrupts):
+    """Asks to stop at the n-th check, which may come before a step or within an evaluation."""
+
+    checks_left = 0
+
+    def check(self) -> None:
+        type(self).checks_left -= 1
+        if self.checks_left == 0:
+            raise Interrupted

@@ -105,7 +105,7 @@ def test_not_enough_memory(command: Command, trained: Path, monkeypatch: pytest.
     def fail(*arguments: object) -> None:
         raise MemoryError("Unable to allocate 9 TiB")
 
-    monkeypatch.setattr("fastcands.cli.run_folder.NGramPredictor.from_state", fail)
+    monkeypatch.setattr("fastcands.cli.text.saved.NGramPredictor.from_state", fail)
     code, out, err = command("predict", trained, "w1")
     assert (code, out) == (2, "")
     assert only_line(err) == "fastcands: not enough memory (Unable to allocate 9 TiB)"
@@ -141,7 +141,7 @@ def test_ctrl_c_before_training(command: Command, monkeypatch: pytest.MonkeyPatc
     def stop(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fastcands.cli.text_task.read_corpus", stop)
+    monkeypatch.setattr("fastcands.cli.text.task.read_corpus", stop)
     code, out, err = command("train")
     assert (code, out) == (130, "")
     assert err.splitlines()[-1].startswith("fastcands: stopped at once")

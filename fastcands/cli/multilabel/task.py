@@ -1,0 +1,82 @@
+"""``fastcands train --task multilabel``: points with sparse features and many labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from fastcands.cli.console import pairs_table
+from fastcands.cli.multilabel.config import MultilabelConfig
+from fastcands.cli.multilabel.plot import draw_precision
+from fastcands.cli.multilabel.points import Propensities, read_split
+from fastcands.cli.multilabel.quality import add_precisions, measure_frequencies, measure_rankings, precisions_table
+from fastcands.cli.multilabel.saved import SavedMultilabel
+from fastcands.cli.multilabel.trainer import MultilabelTrainer
+from fastcands.cli.run.report import add_training, peak_memory, training_metrics
+from fastcands.cli.run.task import Task
+
+__all__ = ["MultilabelTask"]
+
+
+class MultilabelTask(Task[MultilabelTrainer]):
+    """Training on points, with rankings measured at the end; see `Task`."""
+
+    config: MultilabelConfig
+    config_class = MultilabelConfig
+    saved_class = SavedMultilabel
+    files = "model.npz config.json metrics.jsonl metrics.json curves.png"
+
+    def begin(self, stage: Callable[[str], None]) -> MultilabelTrainer:
+        """Read the points; see `Task.begin`."""
+        stage("reading the points")
+        points = read_split(self.config)
+        stage(points.describe())
+        return MultilabelTrainer(self.config.settled(points.train.num_labels), points)
+
+    def final_metrics(
+        self, trainer: MultilabelTrainer, stage: Callable[[str], None], check: Callable[[], None]
+    ) -> dict[str, Any]:
+        """Rank the labels of all validation and test points; see `Task.final_metrics`."""
+        points, config = trainer.points, trainer.config
+        trainer.update_offsets()
+        metrics: dict[str, Any] = {
+            "labels": points.train.num_labels,
+            "features": points.train.num_features,
+            "train_points": len(points.train),
+            "valid_points": len(points.valid),
+            "test_points": 0 if points.test is None else len(points.test),
+            **training_metrics(trainer),
+        }
+        counts, num_points = trainer.class_counts, len(points.train)
+        propensities = Propensities(counts, num_points, config.propensity_a, config.propensity_b).values()
+        for name, part in (("valid", points.valid), ("test", points.test)):
+            if part is None:
+                continue
+            stage(f"ranking all {part.num_labels:,} labels for {len(part):,} {name} points")
+            metrics |= measure_rankings(trainer.model, part, propensities, check).metrics(f"{name}_")
+            metrics |= measure_frequencies(counts, part, propensities).metrics(f"{name}_frequency_")
+        metrics["peak_memory_bytes"] = peak_memory()
+        return metrics
+
+    def draw(self, path: Path, trainer: MultilabelTrainer, metrics: dict[str, Any]) -> None:
+        """Draw training loss and precision; see `Task.draw`."""
+        title = f"{metrics['labels']:,} labels, {trainer.config.loss.replace('_', ' ')}"
+        draw_precision(path, trainer.counters.evaluations, title)
+
+    def print_summary(self, metrics: dict[str, Any], console: Console) -> None:
+        """Print precisions and the size of the run; see `Task.print_summary`."""
+        for part in ("valid", "test"):
+            if metrics[f"{part}_points"]:
+                table = precisions_table(part)
+                add_precisions(table, "this model", metrics, f"{part}_", "bold")
+                add_precisions(table, "most frequent labels", metrics, f"{part}_frequency_")
+                console.print(table)
+        run = pairs_table()
+        run.add_row("data", f"{metrics['labels']:,} labels, {metrics['features']:,} features")
+        parts = (f"{metrics[f'{part}_points']:,} {part}" for part in ("train", "valid", "test"))
+        run.add_row("points", ", ".join(parts))
+        add_training(run, metrics, "points")
+        console.print(run)

@@ -1,0 +1,149 @@
+"""The training of a multi-label model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fastcands as fc
+from fastcands.cli.multilabel.config import MultilabelConfig
+from fastcands.cli.multilabel.points import Points
+from fastcands.cli.multilabel.quality import best_labels
+from fastcands.cli.run.registry import OPTIMIZERS
+from fastcands.cli.run.trainer import Rate, Trainer, spread
+from fastcands.data import parse_points
+from fastcands.models import MultilabelModel
+
+__all__ = ["MultilabelTrainer", "PrecisionEvaluation", "make_multilabel_model"]
+
+_EVALUATED_SCORES = 1 << 28  # logits of an evaluation: points times labels
+_LEAST_EVALUATED, _MOST_EVALUATED = 512, 8192
+
+
+class PrecisionEvaluation(NamedTuple):
+    """One line of ``metrics.jsonl``.
+
+    Attributes
+    ----------
+    step, examples : int
+        Done so far.
+    seconds : float
+        Of training so far, without evaluations and saving.
+    examples_per_second : float
+        Over the whole run so far.
+    train_loss : float
+        Mean of the training loss since the evaluation before.
+    valid_precision_at_1 : float
+        Exact, on a fixed subset of the validation points.
+    """
+
+    step: int
+    examples: int
+    seconds: float
+    examples_per_second: float
+    train_loss: float
+    valid_precision_at_1: float
+
+    @property
+    def quality(self) -> str:
+        """How good the model is, in words."""
+        return f"valid precision@1 {100 * self.valid_precision_at_1:.2f} %"
+
+
+def make_multilabel_model(
+    config: MultilabelConfig, num_features: int, counts: NDArray[np.int64], rate: Rate
+) -> MultilabelModel:
+    """Return the model of a run before the first step.
+
+    Parameters
+    ----------
+    config : MultilabelConfig
+        Its size, optimizer and seed.
+    num_features : int
+        F.
+    counts : int64 array, shape (V,)
+        In how many training points each label is.
+    rate : callable
+        Makes a learning rate as a function of the step from the one of the first step.
+
+    Returns
+    -------
+    MultilabelModel
+        Its class biases are the logarithms of the labels' frequencies.
+    """
+    return MultilabelModel(
+        num_features,
+        len(counts),
+        dim=config.embedding_dim,
+        optimizer=OPTIMIZERS[config.optimizer].make(rate(config.learning_rate)),
+        label_counts=counts,
+        table_dtype=config.table_dtype,
+        seed=config.seed,
+    )
+
+
+class MultilabelTrainer(Trainer):
+    """A multi-label model, its loss and points, and the progress of its training.
+
+    Parameters
+    ----------
+    config : MultilabelConfig
+        What to do.
+    points : Points
+        The data; the examples are the training points with labels.
+    clock : callable, default time.perf_counter
+        Seconds from any start.
+
+    Attributes
+    ----------
+    points : Points
+        As given.
+    """
+
+    config: MultilabelConfig
+    model: MultilabelModel
+    evaluation_class = PrecisionEvaluation
+
+    def __init__(
+        self, config: MultilabelConfig, points: Points, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.points = points
+        self._rows = points.train.labelled()
+        num_features, counts = points.train.num_features, points.train.label_counts()
+        super().__init__(
+            config,
+            counts,
+            len(self._rows),
+            lambda rate: make_multilabel_model(config, num_features, counts, rate),
+            clock,
+        )
+
+    def _train_on(self, examples: NDArray[np.int32]) -> NDArray[Any]:
+        return self.model.train_step(self.loss, self.points.train.take(self._rows[examples]))
+
+    def _evaluate(self, check: Callable[[], None]) -> PrecisionEvaluation:
+        self.update_offsets()
+        valid = self.points.valid
+        most = min(_MOST_EVALUATED, max(_LEAST_EVALUATED, _EVALUATED_SCORES // valid.num_labels))
+        chosen = valid.take(spread(len(valid), most))
+        ranked = best_labels(self.model, chosen, 1, check)
+        value = fc.metrics.precision_at_k(ranked, chosen.label_starts, chosen.labels, 1)
+        return PrecisionEvaluation(*self.figures(), value)
+
+    def _use_tiny_model(self, config: MultilabelConfig, counts: NDArray[np.int64], loss: Any) -> None:
+        model = make_multilabel_model(config, 3, counts, lambda first: lambda step: 0.0)
+        points = parse_points("4,1 0:1 2:2\n2 1:1", 3, len(counts))
+        model.train_step(loss, points)
+        model.topk(points, 2)
+
+    def fingerprint(self) -> str:
+        """Return a digest of the points."""
+        return self.points.fingerprint()
+
+    def extra_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what the propensities of a saved model are computed from."""
+        return {"label_counts": self.class_counts, "num_points": np.array(len(self.points.train))}

@@ -1,0 +1,1 @@
+"""What every training run shares: configuration, loop, saved files, progress, reports, pictures."""

@@ -1,0 +1,1 @@
+"""Language models: their text, training, figures, saved models, and what is asked of a saved model."""

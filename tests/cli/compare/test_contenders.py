@@ -1,0 +1,16 @@
+"""The words for what is compared."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastcands.cli.compare.contenders import Contender, parse_contender
+from fastcands.cli.errors import Refusal
+
+
+def test_contenders() -> None:
+    assert parse_contender("softmax") == Contender("softmax", "softmax", "log_uniform", None, None)
+    assert parse_contender("nce:all", 0.3) == Contender("nce:all", "nce", "all", None, 0.3)
+    assert parse_contender("nce@2e-3", 0.3).learning_rate == 0.002
+    with pytest.raises(Refusal, match="CANDIDATES"):
+        parse_contender("nce:all:")
