@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 __all__ = ["TOKENIZERS", "Tokenizer", "tokenize_python", "tokenize_whitespace", "tokenize_words"]
 
 Tokenizer = Callable[[Iterable[str]], Iterator[str]]
+"""The type of a tokenizer: pieces of text in, tokens out."""
 
 # {w} stands for the characters of a word. Alternatives stand in the order of their frequency, as far as
 # their meaning allows: the engine tries them one by one.
@@ -66,7 +67,7 @@ def _finder(pattern: str, *, ascii_only: bool) -> Callable[[str], list[str]]:
 
 
 def _tokens_of(pattern: str, pieces: Iterable[str]) -> Iterator[str]:
-    find_in_ascii = _finder(pattern, ascii_only=True)  # same tokens on ASCII text, sooner
+    find_in_ascii = _finder(pattern, ascii_only=True)  # the same tokens on ASCII text, but faster
 
     def find(piece: str) -> list[str]:
         return find_in_ascii(piece) if piece.isascii() else _finder(pattern, ascii_only=False)(piece)

@@ -50,7 +50,7 @@ class NGramModel:
         For the embedding and the class table.
     dense_optimizer : Optimizer, optional
         For the layers between them; `optimizer` by default. Every element of theirs gets a gradient at every
-        step, so they like a lower learning rate.
+        step, so a lower learning rate suits them.
     class_counts : array, shape (V,), optional
         How often each word is predicted in training. The table's biases then start at the logarithms of the
         words' frequencies (each count plus one), and training starts from a unigram model.
@@ -159,7 +159,23 @@ class NGramModel:
         return self.table.optimizer if name == "embedding" else self.dense_optimizer
 
     def forward(self, contexts: Any) -> Activations:
-        """Compute what the class table gets for each context; see `FeedForward.forward`."""
+        """Compute the inputs of the class table for each context.
+
+        Parameters
+        ----------
+        contexts : integer array, shape (B, n)
+            Ids in [0, V), the oldest word first.
+
+        Returns
+        -------
+        Activations
+            All layers' values; ``features`` is what the class table gets.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As ``FeedForward.forward``.
+        """
         return self.layers.forward(contexts)
 
     def train_step(self, loss: Any, contexts: Any, words: Any) -> Array:
@@ -220,7 +236,13 @@ class NGramModel:
         return self.predictor().log_loss(contexts, words)
 
     def predictor(self) -> NGramPredictor:
-        """Return the model in use: it shares the parameters, and is as the model is now."""
+        """Return the model for prediction.
+
+        Returns
+        -------
+        NGramPredictor
+            It shares the parameters, and has the biases of this moment.
+        """
         assert self.table.biases is not None
         return NGramPredictor(self.layers, self.table.weights, self.table.biases, self.logit_offsets)
 

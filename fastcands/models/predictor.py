@@ -1,4 +1,4 @@
-"""A trained n-gram model in use: exact probabilities, the likeliest words, the nearest words.
+"""A trained n-gram model for prediction: exact probabilities, the likeliest words, the nearest words.
 
 It holds the parameters alone, without what the optimizers remember. User code of the library, as the model is.
 """
@@ -31,6 +31,14 @@ class NextWords(NamedTuple):
         The likeliest first; ties to the lower id.
     probabilities : float64 array, shape (B, k)
         Of them, among all words.
+
+    Examples
+    --------
+    >>> from fastcands.models import NGramModel
+    >>> model = NGramModel(50, context=2, embedding_dim=4, hidden_dim=8, seed=1)
+    >>> words = model.predictor().next_words([[3, 4], [4, 5]], 3)
+    >>> words.ids.shape, bool((words.probabilities[:, 0] >= words.probabilities[:, 1]).all())
+    ((2, 3), True)
     """
 
     ids: Array

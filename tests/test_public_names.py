@@ -1,0 +1,110 @@
+"""The public boundary: every public name is on an API page, and every room is public or listed as internal."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import itertools
+import re
+import types
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "fastcands"
+API = "\n".join(page.read_text() for page in sorted((ROOT / "docs" / "api").glob("*.md")))
+COMPATIBILITY = (ROOT / "docs" / "compatibility.md").read_text()
+
+PUBLIC_PACKAGES = ("data", "metrics", "models", "nn", "schedules")
+# public names that stand in a room which is internal otherwise
+EXCEPTIONS = {
+    "fastcands.optimizers.StateArray",
+    "fastcands.optimizers.from_dict",
+    "fastcands.samplers.CandidateSampler",
+}
+
+
+def public_names() -> set[str]:
+    names = set()
+    for module_name in ("fastcands", *(f"fastcands.{package}" for package in PUBLIC_PACKAGES)):
+        module = importlib.import_module(module_name)
+        for name in module.__all__:
+            if not isinstance(getattr(module, name), types.ModuleType):
+                names.add(f"{module_name}.{name}")
+    return names
+
+
+def names_on_the_api_pages() -> list[str]:
+    return re.findall(r"^\.\. auto(?:class|function|exception|data):: ([\w.]+)$", API, re.MULTILINE)
+
+
+def rooms() -> set[str]:
+    """The packages and modules right below ``fastcands``."""
+    return {
+        path.stem
+        for path in PACKAGE.iterdir()
+        if path.stem != "__init__" and (path.suffix == ".py" or (path / "__init__.py").is_file())
+    }
+
+
+def internal_rooms(page: str) -> list[str]:
+    """The names in the first column of the table below the heading "Internal packages"."""
+    section = page.split("\n## Internal packages\n")[1].split("\n## ")[0]
+    return [
+        name for cell in re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
+    ]
+
+
+def test_public_names_and_names_on_the_api_pages_are_the_same() -> None:
+    listed = names_on_the_api_pages()
+    assert len(listed) == len(set(listed))
+    assert set(listed) == public_names() | EXCEPTIONS
+
+
+def test_the_exceptions_are_on_the_compatibility_page() -> None:
+    assert {name for name in EXCEPTIONS if f"`{name}`" not in COMPATIBILITY} == set()
+
+
+def test_every_room_is_public_or_listed_as_internal() -> None:
+    listed = internal_rooms(COMPATIBILITY)
+    assert len(listed) == len(set(listed))
+    assert set(listed) == rooms() - set(PUBLIC_PACKAGES)
+
+
+def test_the_list_of_internal_rooms_is_read_as_it_stands() -> None:
+    page = (
+        "\n## Internal packages\n\n| Name | |\n|---|---|\n| `jit`, `simd` | `a` |\n| `cli` | |\n\n## More\n| `no` | |\n"
+    )
+    assert internal_rooms(page) == ["jit", "simd", "cli"]
+
+
+def test_the_changelog_has_a_section_for_this_version() -> None:
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert importlib.import_module("fastcands").__version__ in headings
+
+
+@pytest.mark.parametrize("package", PUBLIC_PACKAGES)
+def test_constants_are_documented(package: str) -> None:
+    """A constant has a text of its own behind its assignment, where Sphinx finds it."""
+    module = importlib.import_module(f"fastcands.{package}")
+    constants = {name for name in module.__all__ if not isinstance(getattr(module, name), type | types.FunctionType)}
+    files = (PACKAGE / package).rglob("*.py") if (PACKAGE / package).is_dir() else [PACKAGE / f"{package}.py"]
+    assert constants - {name for file in files for name in documented_constants(file.read_text())} == set()
+
+
+def documented_constants(source: str) -> set[str]:
+    body = ast.parse(source).body
+    names = set()
+    for statement, text in itertools.pairwise(body):
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str):
+            if isinstance(statement, ast.Assign):
+                names |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
+            elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+                names.add(statement.target.id)
+    return names
+
+
+def test_documented_constants_are_found() -> None:
+    assert documented_constants('A = 1\n"""One."""\nB: int = 2\n"""Two."""\nC = 3\n') == {"A", "B"}
