@@ -27,28 +27,22 @@ def used_names(source: str) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name.split(".")[0] in COMPILERS:
-                    known[alias.asname or alias.name.split(".")[0]] = (
-                        alias.name if alias.asname else alias.name.split(".")[0]
-                    )
+                top = alias.name.split(".")[0]
+                if top in COMPILERS:
+                    known[alias.asname or top] = alias.name if alias.asname else top
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in COMPILERS:
             known |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     yield from known.values()
     if known:
         known |= OBJECTS
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            value = node.value
-            name = (
-                value.id
-                if isinstance(value, ast.Name)
-                else value.attr.lstrip("_")
-                if isinstance(value, ast.Attribute)
-                else ""
-            )
-            # `self.builder` is a builder; `self.types` is not the module
-            if name in known and (isinstance(value, ast.Name) or name in OBJECTS):
-                yield f"{known[name]}.{node.attr}"
+        if not isinstance(node, ast.Attribute):
+            continue
+        value = node.value
+        if isinstance(value, ast.Name) and value.id in known:
+            yield f"{known[value.id]}.{node.attr}"
+        elif known and isinstance(value, ast.Attribute) and value.attr.lstrip("_") in OBJECTS:  # `self.builder`
+            yield f"{OBJECTS[value.attr.lstrip('_')]}.{node.attr}"
 
 
 def uses() -> dict[str, list[str]]:

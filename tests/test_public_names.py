@@ -51,9 +51,8 @@ def rooms() -> set[str]:
 def internal_rooms(page: str) -> list[str]:
     """The names in the first column of the table below the heading "Internal packages"."""
     section = page.split("\n## Internal packages\n")[1].split("\n## ")[0]
-    return [
-        name for cell in re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
-    ]
+    cells = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
 
 
 def test_public_names_and_names_on_the_api_pages_are_the_same() -> None:
