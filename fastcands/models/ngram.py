@@ -57,7 +57,7 @@ class NGramModel:
     dtype : {'float32', 'float64'}, default 'float32'
         Of all parameters.
     table_dtype : {'float32', 'float64', 'bfloat16'}, optional
-        Of the class table, where it is another; see `ClassTable`.
+        Of the class table, if it is another; see `ClassTable`.
     seed : int, default 0
         Of the initial parameters.
 
@@ -70,14 +70,14 @@ class NGramModel:
     dense_optimizer : Optimizer
         As given.
     optimizer_state : dict of str to dict
-        What the optimizers remember of each parameter of `layers`.
+        The optimizers' state for each parameter of `layers`.
     context : int
         n.
     step : int
         Steps made.
     logit_offsets : float32 array, shape (V,), or None
-        What a prediction adds to the logits and the training loss does not see. Negative sampling learns
-        log P - log Q: with log Q here, its predictions are P like those of the other losses.
+        Added to the logits in predictions, but not in the training loss. Negative sampling learns log P - log Q: with
+        log Q here, its predictions are P like those of the other losses.
 
     Raises
     ------
@@ -193,7 +193,7 @@ class NGramModel:
         Returns
         -------
         array, shape (B,)
-            The loss of each row, before the step.
+            The loss of each example, before the step.
 
         Raises
         ------
@@ -221,7 +221,7 @@ class NGramModel:
         contexts : integer array, shape (N, n)
             The words before.
         words : integer array, shape (N,)
-            The words that came; N at least 1.
+            The words that follow; N at least 1.
 
         Returns
         -------
@@ -263,7 +263,7 @@ class NGramModel:
         return [("weights", self.table.weights), ("biases", self.table.biases)]
 
     def state_dict(self) -> dict[str, Array]:
-        """Return everything that `load_state_dict` needs to go on exactly from here.
+        """Return everything that `load_state_dict` needs to continue exactly from here.
 
         Returns
         -------
@@ -274,7 +274,7 @@ class NGramModel:
         return {**self._arrays(), **offsets, "step": np.array(self.step)}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over the state of a model of the same sizes and optimizers.
+        """Restore the state of a model of the same sizes and optimizers.
 
         Parameters
         ----------

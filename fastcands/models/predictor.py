@@ -1,6 +1,6 @@
 """A trained n-gram model for prediction: exact probabilities, the likeliest words, the nearest words.
 
-It holds the parameters alone, without what the optimizers remember. User code of the library, as the model is.
+It holds only the parameters, without the optimizers' states. Like the model, it is ordinary user code of the library.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class NextWords(NamedTuple):
 
 
 class NGramPredictor:
-    """The layers of an n-gram model, and its classes with all that is added to their logits.
+    """The layers of an n-gram model, and its class table with everything that is added to the logits.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class NGramPredictor:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Array], context: int) -> NGramPredictor:
-        """Take the parameters out of what ``NGramModel.state_dict`` returned, without copies.
+        """Take the parameters from what ``NGramModel.state_dict`` returned, without copies.
 
         Parameters
         ----------
@@ -129,7 +129,7 @@ class NGramPredictor:
         contexts : integer array, shape (N, n)
             The words before.
         words : integer array, shape (N,)
-            The words that came; N at least 1.
+            The words that follow; N at least 1.
 
         Returns
         -------
@@ -153,7 +153,7 @@ class NGramPredictor:
         contexts : integer array, shape (N, n)
             The words before.
         words : integer array, shape (N,)
-            The words that came; N at least 1.
+            The words that follow; N at least 1.
         k : sequence of int, default (1, 5, 10)
             Of the hits.
 
@@ -206,8 +206,8 @@ class NGramPredictor:
         k : int
             How many; at most V - 1 are returned.
         by : {'output', 'input'}, default 'output'
-            Rows of the class table, which are alike for words that come after like contexts, or of the
-            embedding, alike for words before like words.
+            Rows of the class table, which are similar for words that follow similar contexts, or rows of the
+            embedding, which are similar for words that are followed by similar words.
 
         Returns
         -------
