@@ -4,11 +4,11 @@
 
 writes ``train.txt``, ``test.txt`` and ``structure.json`` in the format of the Extreme Classification Repository.
 
-Every point belongs to a cluster, which the data does not name. Clusters have frequencies like those of words: a few of
-them make up much of the data. A cluster has 100 labels of its own: four that its points have with probabilities 0.9,
-0.6, 0.4 and 0.2, and 96 rare ones that together occur once in each point. So the best a model can do is to find the
-cluster and to name its labels in that order: a precision@1 of 0.9 at all sizes. A point has some of its cluster's
-features, and some random ones.
+Every point belongs to a cluster, which nobody is told. Clusters are as frequent as words are: few of them make up
+much of the data. A cluster has 100 labels of its own: four that its points have with probabilities 0.9, 0.6, 0.4
+and 0.2, and 96 rare ones that share one occurrence a point. So the best a model can do is to find the cluster and to
+name its labels in that order: precision@1 of 0.9, whatever the sizes. A point shows some of its cluster's features,
+and some that say nothing.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def _finder(pattern: str, *, ascii_only: bool) -> Callable[[str], list[str]]:
 
 
 def _tokens_of(pattern: str, pieces: Iterable[str]) -> Iterator[str]:
-    find_in_ascii = _finder(pattern, ascii_only=True)  # the same tokens on ASCII text, but faster
+    find_in_ascii = _finder(pattern, ascii_only=True)  # the same tokens on ASCII text, faster
 
     def find(piece: str) -> list[str]:
         return find_in_ascii(piece) if piece.isascii() else _finder(pattern, ascii_only=False)(piece)

@@ -191,7 +191,7 @@ class EmbeddingBag:
 def _to_unit(starts: Array, values: Array) -> Array:
     """Return the values of each example divided by the root of their squares' sum."""
     wide = values.astype(np.float64)
-    # reduceat cannot have empty runs: those of examples with features are next to each other
+    # reduceat takes no empty runs; those of examples with features are next to each other
     counts = np.diff(starts)
     filled = np.flatnonzero(counts)
     lengths = np.sqrt(np.add.reduceat(wide * wide, starts[filled])) if len(filled) else np.zeros(0)
