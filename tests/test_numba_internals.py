@@ -84,6 +84,7 @@ class _Recorded:
 
     stamps = 0
     loads = 0
+    keys = 0
 
 
 def _stamped(locator: type[Any]) -> type[Any]:
@@ -106,6 +107,10 @@ class _Cache(caching.FunctionCache):
         _Recorded.loads += 1
         return super().load_overload(sig, target_context)
 
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        _Recorded.keys += 1
+        return sig, codegen.magic_tuple()
+
 
 def _add_one(x: int) -> int:
     return x + 1
@@ -118,7 +123,7 @@ def _write_one(address: Any) -> None:
 @pytest.fixture
 def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-    _Recorded.stamps = _Recorded.loads = 0
+    _Recorded.stamps = _Recorded.loads = _Recorded.keys = 0
     return tmp_path
 
 
@@ -130,6 +135,7 @@ def test_a_dispatcher_uses_the_cache_it_is_given(cache_folder: Path) -> None:
         assert dispatcher(1) == 2
         assert _Recorded.loads, "a dispatcher asks its _cache by load_overload no more"
         assert sum(dispatcher.stats.cache_misses.values()) == misses, "FunctionCache does not store what was compiled"
+    assert _Recorded.keys, "FunctionCache takes its keys from _index_key no more"
     assert _Recorded.stamps, "FunctionCache takes _impl_class._locator_classes or get_source_stamp no more"
     assert Path(dispatcher._cache.cache_path).is_relative_to(cache_folder), "FunctionCache.cache_path is not its folder"
     names = {path.suffix for path in cache_folder.rglob("*.nb?")}
