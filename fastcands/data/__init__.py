@@ -1,4 +1,4 @@
-"""Text for language models: corpora, tokenizers, vocabularies, encoded text. Sparse points with many labels."""
+"""Data for models: corpora, tokenizers, vocabularies and encoded text; sparse points with many labels."""
 
 from fastcands.data.corpus import Corpus, ReadReport, find_text_files, read_text, standard_library
 from fastcands.data.encoded import EncodedText

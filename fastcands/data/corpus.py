@@ -33,18 +33,29 @@ _HELD_OUT_SHARE = 0.02  # of the files of the standard library, for valid and fo
 
 @dataclasses.dataclass
 class ReadReport:
-    """What reading some files came to.
+    """Counts of what was read from files.
 
-    Attributes
+    Parameters
     ----------
-    files : int
+    files : int, default 0
         Files read.
-    characters : int
+    characters : int, default 0
         Characters read.
-    undecodable_bytes : int
-        Bytes that were no UTF-8, each replaced by U+FFFD.
-    undecodable_files : int
+    undecodable_bytes : int, default 0
+        Bytes that were not UTF-8, each replaced by U+FFFD.
+    undecodable_files : int, default 0
         Files with such bytes.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "latin-1.txt")
+    >>> _ = path.write_bytes("café".encode("latin-1"))
+    >>> report = ReadReport()
+    >>> list(read_text(path, report))
+    ['caf�']
+    >>> report.files, report.characters, report.undecodable_bytes
+    (1, 4, 1)
     """
 
     files: int = 0
@@ -57,11 +68,21 @@ class ReadReport:
 class Corpus:
     """The files of a corpus, split for training.
 
-    Attributes
+    Parameters
     ----------
     train, valid, test : tuple of Path
         Text files in the order they are read. When `valid` or `test` is empty, ``prepare_corpus`` holds out
         the end of the training text in its place.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for name in ("one.txt", "two.txt"):
+    ...     _ = (folder / name).write_text("some words")
+    >>> corpus = Corpus.from_paths([folder], test=[folder / "two.txt"])
+    >>> [path.name for path in corpus.train], corpus.valid, [path.name for path in corpus.test]
+    (['one.txt'], (), ['two.txt'])
     """
 
     train: tuple[Path, ...]
@@ -155,7 +176,7 @@ def find_text_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     Parameters
     ----------
     paths : iterable of str or path
-        Files and folders, in the order they shall be read.
+        Files and folders, in the order in which they are to be read.
 
     Returns
     -------
@@ -229,6 +250,14 @@ def read_text(path: str | os.PathLike[str], report: ReadReport) -> Iterator[str]
         If the file cannot be read.
     ValueError
         If a gzip file is damaged.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "lines.txt")
+    >>> _ = path.write_bytes(b"one\r\ntwo")
+    >>> "".join(read_text(path, ReadReport()))
+    'one\ntwo'
     """
     path = Path(path)
     characters = undecodable = 0

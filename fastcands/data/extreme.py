@@ -15,10 +15,10 @@ __all__ = ["ExtremeData"]
 class ExtremeData:
     """Points with sparse features and any number of labels, row after row in flat arrays.
 
-    Attributes
+    Parameters
     ----------
     num_features, num_labels : int
-        F and V, what the ids are below.
+        F and V: ids are below these.
     label_starts : int64 array, shape (N + 1,)
         Point i has the labels ``labels[label_starts[i]:label_starts[i + 1]]``.
     labels : int32 array
@@ -28,7 +28,7 @@ class ExtremeData:
     features : int32 array
         Ids of features, each at most once a point.
     values : float32 array
-        What each of those features is, finite.
+        The value of each of those features, finite.
 
     Examples
     --------
@@ -54,11 +54,23 @@ class ExtremeData:
         return len(self.label_starts) - 1
 
     def label_counts(self) -> NDArray[np.int64]:
-        """Return how many points have each label, shape (V,)."""
+        """Count the points that have each label.
+
+        Returns
+        -------
+        int64 array, shape (V,)
+            Counts by label.
+        """
         return np.bincount(self.labels, minlength=self.num_labels)
 
     def labelled(self) -> NDArray[np.int32]:
-        """Return the points that have labels, rising."""
+        """Return the points that have labels.
+
+        Returns
+        -------
+        int32 array, shape (M,)
+            Their numbers, in ascending order.
+        """
         return np.flatnonzero(np.diff(self.label_starts)).astype(np.int32)
 
     def take(self, points: NDArray[Any]) -> ExtremeData:

@@ -24,7 +24,7 @@ _HELD_OUT_SHARE = 0.05  # of the training text, for each of valid and test that 
 class PreparedCorpus:
     """A corpus as ids.
 
-    Attributes
+    Parameters
     ----------
     vocabulary : Vocabulary
         Words of the training text by falling frequency.
@@ -33,7 +33,18 @@ class PreparedCorpus:
     distinct_tokens : int
         Different tokens of the training text, in the vocabulary or not; without the boundary.
     report : ReadReport
-        What reading all files came to.
+        Counts of what was read from all files.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> file = pathlib.Path(tempfile.mkdtemp(), "letters.txt")
+    >>> _ = file.write_text("a b a c a b a d")
+    >>> prepared = prepare_corpus(Corpus.from_paths([file]), "words", vocab_size=4)
+    >>> prepared.vocabulary.words, prepared.distinct_tokens, len(prepared.train)
+    (('a', 'b', '</s>', '<unk>'), 3, 8)
+    >>> prepared.unknown_share(prepared.train)
+    0.125
     """
 
     vocabulary: Vocabulary
@@ -100,6 +111,15 @@ def encode_files(
         If a file cannot be read.
     ValueError
         If `tokenizer` is unknown, a gzip file is damaged, or the files hold no token at all.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> file = pathlib.Path(tempfile.mkdtemp(), "cats.txt")
+    >>> _ = file.write_text("the cat saw the dog")
+    >>> vocabulary = Vocabulary(["the", "cat", "saw", "<unk>", "</s>"])
+    >>> encode_files([file], "words", vocabulary).ids.tolist()
+    [0, 1, 2, 0, 3, 4]
     """
     tokenize = _tokenizer(tokenizer)
     report = ReadReport() if report is None else report

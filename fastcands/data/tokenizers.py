@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 __all__ = ["TOKENIZERS", "Tokenizer", "tokenize_python", "tokenize_whitespace", "tokenize_words"]
 
 Tokenizer = Callable[[Iterable[str]], Iterator[str]]
+"""The type of a tokenizer: pieces of text in, tokens out."""
 
 # {w} stands for the characters of a word. Alternatives stand in the order of their frequency, as far as
 # their meaning allows: the engine tries them one by one.

@@ -1,4 +1,4 @@
-"""The input layer for sparse features: a weighted sum of a row for each feature, made and undone by kernels."""
+"""The input layer for sparse features: a weighted sum of the features' rows, with its gradient, by kernels."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ class EmbeddingBag:
         unit = sqrt(v1**2 + … + vn**2)
         bag = (v1 * E[f1] + … + vn * E[fn]) / unit
 
-    Dividing by `unit` keeps long and short documents alike. An example without features, or with nothing but zeros,
-    has a bag of zeros.
+    Dividing by `unit` makes long and short documents comparable. An example without features, or with zeros only, has a
+    bag of zeros.
 
     Parameters
     ----------
     num_features : int
         F, rows of the table.
     dim : int
-        D, columns of the table.
+        D, length of a row.
     dtype : {'float32', 'float64'}, default 'float32'
         Of the table and of the sums.
     seed : None, int or numpy.random.SeedSequence, default 0
-        Of the table, which starts normal with a standard deviation of 0.1: so do the sums. Features too rare to be
-        learned stay there, so it is small.
+        Of the initial table: normal numbers with a standard deviation of 0.1, which the sums then have too. It is small
+        because features too rare to be learned keep their initial rows.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class EmbeddingBag:
         features : integer array, shape (N,)
             Ids, each in [0, F).
         values : array, shape (N,)
-            What the features are.
+            The values of the features.
 
         Returns
         -------
@@ -162,7 +162,7 @@ class EmbeddingBag:
         Returns
         -------
         RowGradient
-            Of the features that came; the same bits for any number of threads.
+            Of the features that occur; the same bits for any number of threads.
 
         Raises
         ------

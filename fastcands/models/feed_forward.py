@@ -39,6 +39,14 @@ class Activations(NamedTuple):
         The tanh layer.
     features : array, shape (B, D)
         What the class table gets.
+
+    Examples
+    --------
+    >>> from fastcands.models import FeedForward
+    >>> layers = FeedForward(50, context=2, embedding_dim=4, hidden_dim=8, feature_dim=3)
+    >>> activations = layers.forward([[1, 2]])
+    >>> activations.inputs.shape, activations.hidden.shape, activations.features.shape
+    ((1, 8), (1, 8), (1, 3))
     """
 
     contexts: Array
@@ -62,6 +70,16 @@ class LayerGradients(NamedTuple):
         Of the linear layer after it.
     feature_biases : array, shape (D,)
         The same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcands.models import FeedForward
+    >>> layers = FeedForward(50, context=2, embedding_dim=4, hidden_dim=8, feature_dim=3)
+    >>> activations = layers.forward([[1, 2], [2, 3]])
+    >>> gradients = layers.backward(activations, np.ones((2, 3), np.float32))
+    >>> gradients.embedding.ids.tolist(), gradients.feature_biases.tolist()
+    ([1, 2, 3], [2.0, 2.0, 2.0])
     """
 
     embedding: fc.RowGradient
@@ -83,7 +101,8 @@ class FeedForward:
     Parameters
     ----------
     vocab_size, context, embedding_dim, hidden_dim, feature_dim : int
-        V, n, E, H and D, each at least 1.
+        V words, n words of a context, widths E of an embedding, H of the tanh layer and D of the features; each at
+        least 1.
     dtype : {'float32', 'float64'}, default 'float32'
         Of all parameters.
     seed : None, int or numpy.random.SeedSequence, default 0
@@ -103,6 +122,16 @@ class FeedForward:
         If a size is not an integer.
     ValueError
         If a size is below 1.
+
+    Examples
+    --------
+    >>> from fastcands.models import FeedForward
+    >>> layers = FeedForward(50, context=2, embedding_dim=4, hidden_dim=8, feature_dim=3, seed=1)
+    >>> {name: array.shape for name, array in layers.parameters.items()}
+    {'embedding': (50, 4), 'hidden_weights': (8, 8), 'hidden_biases': (8,),
+     'feature_weights': (8, 3), 'feature_biases': (3,)}
+    >>> layers.forward([[3, 4]]).features.shape
+    (1, 3)
     """
 
     def __init__(

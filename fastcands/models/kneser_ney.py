@@ -110,6 +110,15 @@ class KneserNeyTrigram:
     Use `fit`; the model then gives probabilities to the same predictions as a neural model: every word of a
     text and every document's end, contexts padded with the boundary at a document's start.
 
+    Parameters
+    ----------
+    boundary_id : int
+        Id of the word that ends documents.
+    unigrams : float64 array, shape (V,)
+        P(w) by id.
+    bigrams, trigrams : tables of n-grams
+        As `fit` makes them.
+
     References
     ----------
     Chen and Goodman 1999, An empirical study of smoothing techniques for language modeling, section 3.

@@ -17,7 +17,7 @@ __all__ = ["MultilabelModel"]
 
 Array = NDArray[Any]
 
-_FEW_LABELS = 16  # rows with no more labels make one step together, whatever the batch is
+_FEW_LABELS = 16  # points with no more labels are trained together, in every batch
 
 
 class MultilabelModel:
@@ -27,13 +27,13 @@ class MultilabelModel:
 
         logits = bag(E, features) @ U.T + b
 
-    There is nothing between the two layers. On sparse data, where most features and labels are rare, a rectifier there
-    learned more slowly and ended lower.
+    There is no layer between the two. On sparse data, where most features and labels are rare, a rectifier there
+    learned more slowly and ended with a lower precision.
 
     Parameters
     ----------
     num_features : int
-        F, what the ids of features are below.
+        F: ids of features are below it.
     num_labels : int
         V, the classes of the table.
     dim : int
@@ -46,7 +46,7 @@ class MultilabelModel:
     dtype : {'float32', 'float64'}, default 'float32'
         Of all parameters.
     table_dtype : {'float32', 'float64', 'bfloat16'}, optional
-        Of the class table, where it is another; see `ClassTable`.
+        Of the class table, if it is another; see `ClassTable`.
     seed : int, default 0
         Of the initial parameters.
 
@@ -59,8 +59,8 @@ class MultilabelModel:
     step : int
         Steps made.
     logit_offsets : float32 array, shape (V,), or None
-        What a ranking adds to the logits and the training loss does not see. Negative sampling learns
-        log P - log Q: with log Q here, its rankings are like those of the other losses.
+        Added to the logits in rankings, but not in the training loss. Negative sampling learns log P - log Q: with
+        log Q here, its rankings are like those of the other losses.
 
     Raises
     ------
@@ -116,7 +116,7 @@ class MultilabelModel:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Array]) -> Self:
-        """Make a model for use, not for training, of what `state_dict` returned, without copies.
+        """Make a model for prediction, not for training, from what `state_dict` returned, without copies.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class MultilabelModel:
         return model
 
     def forward(self, points: ExtremeData) -> Array:
-        """Compute what the class table gets for each point.
+        """Compute the inputs of the class table for each point.
 
         Parameters
         ----------
@@ -169,16 +169,16 @@ class MultilabelModel:
     def train_step(self, loss: Any, points: ExtremeData) -> Array:
         """Make one step on the mean loss of some points.
 
-        Rows of labels are padded to the longest for the loss. So that a few points with very many labels do not make
-        all rows long, points with more than 16 labels go to the class table in steps of their own, with others that
-        have as many, within a factor of two.
+        Lists of labels are padded to the longest one for the loss. So that a few points with very many labels do not
+        make all lists long, points with more than 16 labels go to the class table in steps of their own, with others
+        that have as many, within a factor of two.
 
         Parameters
         ----------
         loss : loss object
             A loss of the library, with ``ignore_index=-1``.
         points : ExtremeData
-            At least one; each should have a label: those without change nothing but count in the mean.
+            At least one; each should have a label. Points without labels change nothing, but count in the mean.
 
         Returns
         -------
@@ -243,7 +243,7 @@ class MultilabelModel:
         return arrays
 
     def state_dict(self) -> dict[str, Array]:
-        """Return everything that `load_state_dict` needs to go on exactly from here.
+        """Return everything that `load_state_dict` needs to continue exactly from here.
 
         Returns
         -------
@@ -254,7 +254,7 @@ class MultilabelModel:
         return {**self._arrays(), **offsets, "step": np.array([self.step, self.table.step])}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over the state of a model of the same sizes and optimizer.
+        """Restore the state of a model of the same sizes and optimizer.
 
         Parameters
         ----------

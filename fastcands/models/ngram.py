@@ -50,14 +50,14 @@ class NGramModel:
         For the embedding and the class table.
     dense_optimizer : Optimizer, optional
         For the layers between them; `optimizer` by default. Every element of theirs gets a gradient at every
-        step, so they like a lower learning rate.
+        step, so a lower learning rate suits them.
     class_counts : array, shape (V,), optional
         How often each word is predicted in training. The table's biases then start at the logarithms of the
         words' frequencies (each count plus one), and training starts from a unigram model.
     dtype : {'float32', 'float64'}, default 'float32'
         Of all parameters.
     table_dtype : {'float32', 'float64', 'bfloat16'}, optional
-        Of the class table, where it is another; see `ClassTable`.
+        Of the class table, if it is another; see `ClassTable`.
     seed : int, default 0
         Of the initial parameters.
 
@@ -70,14 +70,14 @@ class NGramModel:
     dense_optimizer : Optimizer
         As given.
     optimizer_state : dict of str to dict
-        What the optimizers remember of each parameter of `layers`.
+        The optimizers' state for each parameter of `layers`.
     context : int
         n.
     step : int
         Steps made.
     logit_offsets : float32 array, shape (V,), or None
-        What a prediction adds to the logits and the training loss does not see. Negative sampling learns
-        log P - log Q: with log Q here, its predictions are P like those of the other losses.
+        Added to the logits in predictions, but not in the training loss. Negative sampling learns log P - log Q: with
+        log Q here, its predictions are P like those of the other losses.
 
     Raises
     ------
@@ -159,7 +159,23 @@ class NGramModel:
         return self.table.optimizer if name == "embedding" else self.dense_optimizer
 
     def forward(self, contexts: Any) -> Activations:
-        """Compute what the class table gets for each context; see `FeedForward.forward`."""
+        """Compute the inputs of the class table for each context.
+
+        Parameters
+        ----------
+        contexts : integer array, shape (B, n)
+            Ids in [0, V), the oldest word first.
+
+        Returns
+        -------
+        Activations
+            All layers' values; ``features`` is what the class table gets.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As ``FeedForward.forward``.
+        """
         return self.layers.forward(contexts)
 
     def train_step(self, loss: Any, contexts: Any, words: Any) -> Array:
@@ -177,7 +193,7 @@ class NGramModel:
         Returns
         -------
         array, shape (B,)
-            The loss of each row, before the step.
+            The loss of each example, before the step.
 
         Raises
         ------
@@ -205,7 +221,7 @@ class NGramModel:
         contexts : integer array, shape (N, n)
             The words before.
         words : integer array, shape (N,)
-            The words that came; N at least 1.
+            The words that follow; N at least 1.
 
         Returns
         -------
@@ -220,7 +236,13 @@ class NGramModel:
         return self.predictor().log_loss(contexts, words)
 
     def predictor(self) -> NGramPredictor:
-        """Return the model in use: it shares the parameters, and is as the model is now."""
+        """Return the model for prediction.
+
+        Returns
+        -------
+        NGramPredictor
+            It shares the parameters, and has the biases of this moment.
+        """
         assert self.table.biases is not None
         return NGramPredictor(self.layers, self.table.weights, self.table.biases, self.logit_offsets)
 
@@ -241,7 +263,7 @@ class NGramModel:
         return [("weights", self.table.weights), ("biases", self.table.biases)]
 
     def state_dict(self) -> dict[str, Array]:
-        """Return everything that `load_state_dict` needs to go on exactly from here.
+        """Return everything that `load_state_dict` needs to continue exactly from here.
 
         Returns
         -------
@@ -252,7 +274,7 @@ class NGramModel:
         return {**self._arrays(), **offsets, "step": np.array(self.step)}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over the state of a model of the same sizes and optimizers.
+        """Restore the state of a model of the same sizes and optimizers.
 
         Parameters
         ----------

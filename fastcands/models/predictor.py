@@ -1,6 +1,6 @@
-"""A trained n-gram model in use: exact probabilities, the likeliest words, the nearest words.
+"""A trained n-gram model for prediction: exact probabilities, the likeliest words, the nearest words.
 
-It holds the parameters alone, without what the optimizers remember. User code of the library, as the model is.
+It holds only the parameters, without the optimizers' states. Like the model, it is ordinary user code of the library.
 """
 
 from __future__ import annotations
@@ -32,6 +32,14 @@ class NextWords(NamedTuple):
         The likeliest first; ties to the lower id.
     probabilities : float64 array, shape (B, k)
         Of them, among all words.
+
+    Examples
+    --------
+    >>> from fastcands.models import NGramModel
+    >>> model = NGramModel(50, context=2, embedding_dim=4, hidden_dim=8, seed=1)
+    >>> words = model.predictor().next_words([[3, 4], [4, 5]], 3)
+    >>> words.ids.shape, bool((words.probabilities[:, 0] >= words.probabilities[:, 1]).all())
+    ((2, 3), True)
     """
 
     ids: Array
@@ -39,7 +47,7 @@ class NextWords(NamedTuple):
 
 
 class NGramPredictor:
-    """The layers of an n-gram model, and its classes with all that is added to their logits.
+    """The layers of an n-gram model, and its class table with everything that is added to the logits.
 
     Parameters
     ----------
@@ -81,7 +89,7 @@ class NGramPredictor:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Array], context: int) -> NGramPredictor:
-        """Take the parameters out of what ``NGramModel.state_dict`` returned, without copies.
+        """Take the parameters from what ``NGramModel.state_dict`` returned, without copies.
 
         Parameters
         ----------
@@ -120,7 +128,7 @@ class NGramPredictor:
         contexts : integer array, shape (N, n)
             The words before.
         words : integer array, shape (N,)
-            The words that came; N at least 1.
+            The words that follow; N at least 1.
 
         Returns
         -------
@@ -144,7 +152,7 @@ class NGramPredictor:
         contexts : integer array, shape (N, n)
             The words before.
         words : integer array, shape (N,)
-            The words that came; N at least 1.
+            The words that follow; N at least 1.
         k : sequence of int, default (1, 5, 10)
             Of the hits.
 
@@ -197,8 +205,8 @@ class NGramPredictor:
         k : int
             How many; at most V - 1 are returned.
         by : {'output', 'input'}, default 'output'
-            Rows of the class table, which are alike for words that come after like contexts, or of the
-            embedding, alike for words before like words.
+            Rows of the class table, which are similar for words that follow similar contexts, or rows of the
+            embedding, which are similar for words that are followed by similar words.
 
         Returns
         -------

@@ -18,7 +18,7 @@ def perplexity_of(log_probabilities: NDArray[np.float64]) -> float:
     Parameters
     ----------
     log_probabilities : float64 array, shape (N,)
-        Natural logarithms of the probabilities a model gave to the words that came.
+        Natural logarithms of the probabilities that a model gave to the words of a text.
 
     Returns
     -------
