@@ -86,7 +86,7 @@ def compare(
         float | None, option("Of the first step (as for fastcands train).", "X", "Training")
     ] = None,
     precision: Annotated[
-        str, named("How precisely the loss multiplies; high and medium use matrix tiles (AMX)", PRECISIONS, "Training")
+        str, named("How precisely the loss multiplies; high and medium use AMX", PRECISIONS, "Training")
     ] = "highest",
     seed: Annotated[int, option("Of parameters, order and candidates.", "N", "Training")] = 0,
     threads: Threads = None,

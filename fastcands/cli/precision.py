@@ -11,12 +11,12 @@ __all__ = ["precision_metrics", "precision_note", "precision_text"]
 
 
 def _computed(precision: str) -> tuple[str, str]:
-    """Return the tier that float32 losses are computed in, and what there is to say about matrix tiles."""
+    """Return the tier that float32 losses are computed in, and what there is to say about bfloat16 products."""
     with fc.matmul_precision(precision):
         config = fc.show_config(mode="dicts")
     assert config is not None  # with this mode
     section = config["matmul precision"]
-    return section["computed as"], section["matrix tiles"]
+    return section["computed as"], section["instruction set"]
 
 
 def precision_note(config: RunConfig) -> str | None:
@@ -32,10 +32,10 @@ def precision_note(config: RunConfig) -> str | None:
     str or None
         With the reason.
     """
-    computed, tiles = _computed(config.precision)
+    computed, reason = _computed(config.precision)
     if computed == config.precision:
         return None
-    return f"--precision {config.precision} computes as {computed} here: {tiles}"
+    return f"--precision {config.precision} computes as {computed} here: {reason}"
 
 
 def precision_metrics(config: RunConfig) -> dict[str, str]:

@@ -107,7 +107,7 @@ def train(
         ),
     ] = None,
     precision: Annotated[
-        str, named("How precisely the loss multiplies; high and medium use matrix tiles (AMX)", PRECISIONS, "Training")
+        str, named("How precisely the loss multiplies; high and medium use AMX", PRECISIONS, "Training")
     ] = "highest",
     seed: Annotated[int, option("Of parameters, order and candidates.", "N", "Training")] = 0,
     propensity_a: Annotated[

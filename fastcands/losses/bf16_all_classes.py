@@ -1,4 +1,4 @@
-"""Exact losses on matrix tiles: the passes over a table in the tiers 'high' and 'medium'."""
+"""Exact losses by bfloat16 products: the passes over a table in the tiers 'high' and 'medium'."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from fastcands.workspace import aligned, scratch
 __all__ = ["Bf16AllClasses", "exact_classes"]
 
 _FEWEST_EXAMPLES, _WORTH_ROUNDING = 16, 1 << 26
-"""Examples, and multiplications a product, below which rounding the table takes longer than tiles save."""
+"""Examples, and multiplications a product, below which rounding the table takes longer than its products save."""
 _MOST_CHUNKS = 64
 _INPUT_SUMS_BYTES = 8 << 20
 _NONE, _NO_ROWS = np.zeros(0, np.float32), np.zeros((0, 0), np.float32)
-_TILE_GROUPS = 4
+_TILE_PANELS = 4
 """Blocks of 32 x 32 logits that are reduced at once: 16 KiB of the first-level cache."""
 _PANEL_GROUP = 32
 """Panels of examples whose gradients are packed at once, to be multiplied with their inputs."""
 
 
-def _block_groups(num_classes: int, width: int) -> int:
-    """Return groups of 32 classes in a block: its packed rows and gradients stay in the second-level cache."""
+def _row_panels(num_classes: int, width: int) -> int:
+    """Return panels of 32 classes in a block: its packed rows and gradients stay in the second-level cache."""
     if num_classes < 2048:
         return 1
     return 4 if num_classes < 16_384 or width > 512 else 8
 
 
 class Bf16AllClasses(AllClasses):
-    """A batch against every class of its table, on matrix tiles.
+    """A batch against every class of its table, by bfloat16 products.
 
     What is kept for each example, and for each chunk of classes, is as in float32. The true classes are one more chunk.
     """
@@ -52,36 +52,36 @@ class Bf16AllClasses(AllClasses):
         self._split = int(self.batch.precision == "high")
         self._panels, self._steps, self._lanes = -(-examples // SIDE), -(-width // SIDE), SIDE
         self._words = BLOCK_WORDS * (1 + self._split)
-        self._groups = _block_groups(len(weights.arrays[0]), width)
-        self._block = self._groups * SIDE
-        self._columns = scratch("matrix_columns", (self._panels, self._steps, self._words), np.uint16)
-        self._input_rows = scratch(
-            "matrix_rows", (self._steps if needs_grad else 0, self._panels, self._words), np.uint16
+        self._row_panels_a_block = _row_panels(len(weights.arrays[0]), width)
+        self._block = self._row_panels_a_block * SIDE
+        self._packed_inputs = scratch("packed_inputs", (self._panels, self._steps, self._words), np.uint16)
+        self._packed_inputs_t = scratch(
+            "packed_inputs_t", (self._steps if needs_grad else 0, self._panels, self._words), np.uint16
         )
-        tile = scratch("matrix_tile", (self.threads, SIDE, SIDE), np.float32)
-        bf16_pack_inputs(inputs, tile, self._split, self._columns, self._input_rows, self.threads)
+        tile = scratch("bf16_tile", (self.threads, SIDE, SIDE), np.float32)
+        bf16_pack_inputs(inputs, tile, self._split, self._packed_inputs, self._packed_inputs_t, self.threads)
 
     def _place(self, height: int, needs_grad: bool) -> Workspace:
-        """Return the scratch of a pass, with tiles of so many groups, laid down."""
-        workers, groups, steps, words = self.threads, self._groups, self._steps, self._words
+        """Return the scratch of a pass, with tiles of so many panels of classes, laid down."""
+        workers, row_panels, steps, words = self.threads, self._row_panels_a_block, self._steps, self._words
         kept = workers if needs_grad else 0
         at_once = self.batch.inputs.shape[1] % SIDE == 0
         together = min(self._panels, _PANEL_GROUP)
         return Workspace(
             FullLossWorkspace(
                 counter=np.zeros(1, np.int64),
-                columns=self._columns,
-                input_rows=self._input_rows,
+                packed_inputs=self._packed_inputs,
+                packed_inputs_t=self._packed_inputs_t,
                 addresses=scratch("addresses", (workers, SIDE), np.int64),
                 # a line more, as rows a power of two apart would share few sets of the cache
                 rows=scratch("rows", (workers * SIDE, steps * SIDE + 16), np.float32),
-                by_row=scratch("matrix_by_row", (workers, groups, steps, words), np.uint16),
-                by_column=scratch("matrix_by_column", (kept, steps, groups, words), np.uint16),
-                tile=scratch("matrix_tile", (2 * workers if needs_grad else workers, height * SIDE, SIDE), np.float32),
-                left=scratch("matrix_left", (kept, groups, together, words), np.uint16),
-                right=scratch("matrix_right", (kept, groups, words), np.uint16),
-                row_sums=scratch("matrix_row_sums", (kept, groups * SIDE, 16), np.float32),
-                sums=scratch("sums", (kept, 0 if at_once else groups * steps * SIDE * SIDE), np.float32),
+                packed_rows=scratch("packed_rows", (workers, row_panels, steps, words), np.uint16),
+                packed_rows_t=scratch("packed_rows_t", (kept, steps, row_panels, words), np.uint16),
+                tile=scratch("bf16_tile", (2 * workers if needs_grad else workers, height * SIDE, SIDE), np.float32),
+                packed_gradients=scratch("packed_gradients", (kept, row_panels, together, words), np.uint16),
+                packed_gradients_t=scratch("packed_gradients_t", (kept, row_panels, words), np.uint16),
+                row_sums=scratch("row_sums", (kept, row_panels * SIDE, 16), np.float32),
+                sums=scratch("sums", (kept, 0 if at_once else row_panels * steps * SIDE * SIDE), np.float32),
             )
         )
 
@@ -125,7 +125,7 @@ class Bf16AllClasses(AllClasses):
         self, shard: int, chunk_max: NDArray[Any], chunk_sum: NDArray[Any], logistic: bool, shifts: NDArray[Any]
     ) -> None:
         place, offsets, num_classes = self._shard(shard)
-        placed = self._place(min(_TILE_GROUPS, self._groups), needs_grad=False)
+        placed = self._place(min(_TILE_PANELS, self._row_panels_a_block), needs_grad=False)
         job = FullLossJob(
             *place, num_classes, offsets, self.batch.inputs, *self._ordered_labels(shard, num_classes)[0],
             _NONE, _NONE, _NONE, logistic, self._split, chunk_max, chunk_sum,

@@ -1,4 +1,4 @@
-"""Sampled losses on matrix tiles: the same job as in float32, with other scratch and other stages."""
+"""Sampled losses by bfloat16 products: the same job as in float32, with other scratch and other stages."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _PANELS, _STEPS = 8, 8
 """Panels and steps of features of one piece of work on the gradient of the inputs, at most."""
 
 
-def _groups(candidates: int) -> int:
-    """Return how many groups of 32 candidates make a block: 256 packed rows stay in the second-level cache."""
+def _row_panels(candidates: int) -> int:
+    """Return how many panels of 32 candidates make a block: 256 packed rows stay in the second-level cache."""
     return 8 if candidates >= 2048 else 4 if candidates >= 512 else 2 if candidates >= 128 else 1
 
 
@@ -46,11 +46,11 @@ def _scratch(
 ) -> Iterator[tuple[tuple[int, ...], DTypeLike]]:
     """Yield shape and dtype of the arrays of a `Bf16Workspace`, in their order."""
     labels, padded, steps = examples * num_true, _whole(candidates) * SIDE, _whole(width)
-    panels, groups = _whole(examples), _groups(candidates)
-    blocks, words = -(-candidates // (groups * SIDE)), BLOCK_WORDS * (1 + split)
+    panels, row_panels = _whole(examples), _row_panels(candidates)
+    blocks, words = -(-candidates // (row_panels * SIDE)), BLOCK_WORDS * (1 + split)
     kept = blocks if needs_grad else 0
     piece = _piece(panels, steps, threads)
-    of_block = groups * steps if panels > PANELS_AT_ONCE else 1
+    of_block = row_panels * steps if panels > PANELS_AT_ONCE else 1
     yield (6,), np.int64  # counters
     yield (4,), np.int64  # sizes
     yield (candidates,), np.int64  # classes
@@ -73,19 +73,19 @@ def _scratch(
     yield (panels * SIDE,), _FLOAT32  # padded_upstream
     yield (examples, num_true), _FLOAT32  # true_logits
     yield (examples, num_true), _FLOAT32  # true_gradient
-    yield (panels, steps, words), np.uint16  # input_columns
-    yield (steps if needs_grad else 0, panels, words), np.uint16  # input_rows
-    yield (threads, groups, steps, words), np.uint16  # candidate_rows
-    yield (-(-kept // TWINS), steps, TWINS * groups, words), np.uint16  # candidate_columns
-    yield (kept, groups, panels, words), np.uint16  # by_candidate
+    yield (panels, steps, words), np.uint16  # packed_inputs
+    yield (steps if needs_grad else 0, panels, words), np.uint16  # packed_inputs_t
+    yield (threads, row_panels, steps, words), np.uint16  # packed_rows
+    yield (-(-kept // TWINS), steps, TWINS * row_panels, words), np.uint16  # packed_rows_t
+    yield (kept, row_panels, panels, words), np.uint16  # packed_gradients
     yield (blocks, panels, SIDE), _FLOAT32  # tile_max
     yield (blocks, panels, SIDE), _FLOAT32  # tile_sum
     yield (1,), np.int64  # exceeded
     yield (panels * SIDE,), _FLOAT32  # factors
     yield (threads * SIDE, steps * SIDE + 16), _FLOAT32  # rows, a line apart where their length is a power of two
     yield (3 * threads, SIDE, SIDE), _FLOAT32  # tile
-    yield (threads if needs_grad else 0, TWINS * groups, words), np.uint16  # panel
-    yield (threads, 2, SIDE), _FLOAT32  # lanes
+    yield (threads if needs_grad else 0, TWINS * row_panels, words), np.uint16  # packed_gradients_t
+    yield (threads, 2, SIDE), _FLOAT32  # references
     yield (threads, max(of_block, piece[0] * piece[1]) * SIDE * SIDE), _FLOAT32  # sums
 
 
@@ -103,11 +103,11 @@ def bf16_workspace(
     threads : int
         Workers.
     split : bool
-        Whether factors have low parts.
+        Whether factors have lo parts.
     """
     shapes = examples, num_true, candidates, width, needs_grad, threads, split
     piece = _piece(_whole(examples), _whole(width), threads)
     return carve(
-        ("matrix tiles", *shapes), lambda: _scratch(*shapes),
+        ("bf16", *shapes), lambda: _scratch(*shapes),
         lambda arrays: Workspace(Bf16Workspace._make((*arrays, int(split), piece))),
     )  # fmt: skip

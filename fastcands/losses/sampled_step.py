@@ -177,7 +177,7 @@ class SampledLossStep:
         ))  # fmt: skip
 
     def run(self, stages: tuple[int, int]) -> None:
-        """Run some of the stages of `kernels.sampled_loss.stages`, or those that take their place on matrix tiles."""
+        """Run some of the stages of `kernels.sampled_loss.stages`, or their counterparts on packed bfloat16 blocks."""
         if self._on_tiles:
             bf16_stages(self.job, self._placed, self.threads, STAGES[stages[0]], STAGES[stages[1]])
         else:

@@ -20,7 +20,7 @@ from fastcands.cli.interrupts import Interrupts
 from fastcands.cli.precision import precision_metrics, precision_note, precision_text
 from fastcands.cli.registry import LOSSES, PRECISIONS, TABLE_DTYPES
 from fastcands.cli.run_config import RunConfig
-from fastcands.simd import matrix_target
+from fastcands.simd import dot
 from tests.cli.conftest import SMALL, Command, log_softmax, logits_of, only_line, read_json
 from tests.cli.test_multilabel import data, train  # noqa: F401 - a fixture
 from tests.cli.test_parts import CONFIG
@@ -61,7 +61,7 @@ def test_a_run(command: Command, text: Path, trained: Path, narrow: Path, tmp_pa
     metrics, config = read_json(narrow / "metrics.json"), read_json(narrow / "config.json")
     assert (config["precision"], config["table_dtype"]) == ("medium", "bfloat16")
     assert (metrics["precision"], metrics["table_dtype"]) == ("medium", "bfloat16")
-    assert metrics["computed_precision"] == ("medium" if matrix_target.unusable() is None else "highest")
+    assert metrics["computed_precision"] == "medium"
     plain = read_json(trained / "metrics.json")
     assert (plain["precision"], plain["computed_precision"], plain["table_dtype"]) == ("highest", "highest", "float32")
     assert metrics["test_perplexity"] == pytest.approx(plain["test_perplexity"], rel=0.05)
@@ -151,11 +151,10 @@ def test_a_comparison(command: Command, text: Path, tmp_path: Path) -> None:
     assert "table of bfloat16" in " ".join(out.split())
 
 
-def test_where_there_are_no_tiles_a_run_says_so(
+def test_where_no_instruction_set_is_usable_a_run_says_so(
     command: Command, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for where in ("fastcands.simd.matrix_target", "fastcands.configuration"):
-        monkeypatch.setattr(f"{where}.unusable", lambda: "there are none")
+    monkeypatch.setattr(dot, "unusable", lambda: "there are none")
     code, out, err = command("train", text, *SMALL, "--epochs", 0.1, "--precision", "medium", "--out", tmp_path)
     assert code == 0
     assert "--precision medium computes as highest here: there are none" in err
@@ -175,8 +174,7 @@ def test_what_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     config = type(CONFIG).from_json(CONFIG.to_json())
     assert precision_note(config) is None
     assert precision_text(precision_metrics(config)) is None
-    for where in ("fastcands.simd.matrix_target", "fastcands.configuration"):
-        monkeypatch.setattr(f"{where}.unusable", lambda: None)
+    monkeypatch.setattr(dot, "unusable", lambda: None)
     fields = json.loads(CONFIG.to_json()) | {"precision": "medium"}
     asked: RunConfig = type(CONFIG).from_json(json.dumps(fields))
     assert precision_note(asked) is None

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel, parallel_kernel, prange
-from fastcands.simd.memory import as_float32, prefetch
-from fastcands.simd.numbers import float32_at, float64_at, uint16_at
+from fastcands.simd.memory import as_float32, float32_at, float64_at, prefetch, uint16_at
 
 __all__ = ["BFLOAT16", "FLOAT16", "FLOAT32", "FLOAT64", "gather_rows", "gather_rows_of", "half", "read_row"]
 

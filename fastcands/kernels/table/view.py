@@ -8,8 +8,7 @@ import numpy as np
 
 from fastcands.jit import kernel
 from fastcands.kernels.table.gather import BFLOAT16, FLOAT32, FLOAT64, half
-from fastcands.simd.memory import as_float32
-from fastcands.simd.numbers import float32_at, float64_at, uint16_at
+from fastcands.simd.memory import as_float32, float32_at, float64_at, uint16_at
 
 __all__ = ["TableView", "bias_of", "number_at", "row_address"]
 

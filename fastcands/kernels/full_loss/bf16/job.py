@@ -1,4 +1,4 @@
-"""What a pass of an exact loss over a table on matrix tiles works on."""
+"""What a pass of an exact loss over a table works on, with packed bfloat16 blocks."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ __all__ = ["FullLossJob", "FullLossWorkspace"]
 class FullLossWorkspace(NamedTuple):
     """Scratch of a pass.
 
-    Examples come in panels of 32, features in steps of 32, classes in groups of 32, some groups a block. What a product
-    reads is in packed blocks of 32 x 32 bfloat16 (`fastcands.simd.bfloat16`), `words` uint16 long: 1024, or 2048 when
-    factors are split. Arrays that only gradients need have a first axis of 0 in a pass for the value alone.
+    Examples come in panels of 32, classes in panels of 32, some of them a block, and features in steps of 32. What a
+    product reads is in packed blocks of 32 x 32 bfloat16 (`fastcands.simd.dot.blocks`), `words` uint16 long: 1024, or
+    2048 when factors are split. A left and a right panel run along k, the last but one axis.
+    Arrays that only gradients need have a first axis of 0 in a pass for the value alone.
     """
 
     counter: Any
     """(1,) int64, zero before the pass: the next chunk of classes."""
-    columns: Any
-    """(panels, steps, words), inputs as right panels along features."""
-    input_rows: Any
-    """(steps, panels, words), inputs as right panels along examples, or (0, …)."""
+    packed_inputs: Any
+    """(panels, steps, words), inputs as right panels, k along features."""
+    packed_inputs_t: Any
+    """(steps, panels, words), inputs as right panels, k along examples, or (0, …)."""
     # each worker's own
     addresses: Any
     """(workers, 32) int64, where rows begin."""
     rows: Any
     """(workers 32, at least 32 steps), rows of the table that are not packed where they lie."""
-    by_row: Any
-    """(workers, groups, steps, words), the rows of a block as left panels along features."""
-    by_column: Any
-    """(workers, steps, groups, words), the same as left panels along classes, or (0, …)."""
+    packed_rows: Any
+    """(workers, row panels, steps, words), a block's rows of the table as left panels, k along features."""
+    packed_rows_t: Any
+    """(workers, steps, row panels, words), the same as left panels, k along classes, or (0, …)."""
     tile: Any
     """(workers, 32 or a multiple, 32), logits, classes x examples, in the first-level cache; with gradients (2 workers,
     32, 32), in turns."""
-    left: Any
-    """(workers, groups, panels at once, words), gradients of logits as left panels along examples, or (0, …)."""
-    right: Any
-    """(workers, groups, words), those of one panel of examples as a right panel along classes, or (0, …)."""
+    packed_gradients: Any
+    """(workers, row panels, panels at once, words), gradients of logits as left panels, k along examples, or (0, …)."""
+    packed_gradients_t: Any
+    """(workers, row panels, words), those of one panel of examples as a right panel, k along classes, or (0, …)."""
     row_sums: Any
-    """(workers, 32 groups, 16), sums of the gradients of a class's logits, or (0, …)."""
+    """(workers, 32 row panels, 16), sums of the gradients of a class's logits, or (0, …)."""
     sums: Any
     """(workers, numbers), sums for the gradient of the table, or (workers, 0) where products go there at once: its rows
     are whole steps and begin on cache lines."""
@@ -76,12 +77,12 @@ class FullLossJob(NamedTuple):
     """(panels 32,), what turns e^(logit - shift), or a sigmoid, into a gradient, or (0,)."""
     logistic: bool
     split: int
-    """1 where factors have a high and a low part, else 0."""
+    """1 where factors have a hi and a lo part, else 0."""
 
     chunk_max: Any
     """(chunks, panels, 32), maxima; not written by a logistic loss, nor with gradients."""
     chunk_sum: Any
-    """(chunks, panels, 32), sums of e^(logit - peak), or of logistic losses against a target of 0."""
+    """(chunks, panels, 32), sums of e^(logit - maximum), or of logistic losses against a target of 0."""
     input_sums: Any
     """(chunks, panels, steps, 32, 32), features x examples: each chunk's share of the gradient of the inputs, without
     that of the true classes."""

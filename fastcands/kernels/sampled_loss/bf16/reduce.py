@@ -1,4 +1,4 @@
-"""Tiles on matrix tiles joined with the true classes: the loss, and the factors of the gradients."""
+"""Sums of tiles of packed blocks joined with the true classes: the loss, and the factors of the gradients."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from fastcands.jit import kernel
 from fastcands.kernels.sampled_loss.bf16.logits import read_references
 from fastcands.kernels.sampled_loss.bf16.prologue import pack_scaled_inputs
 from fastcands.kernels.sampled_loss.reduce import join_logistic, join_softmax, target_of
-from fastcands.simd.bfloat16 import SIDE
 from fastcands.simd.denormals import flush_denormals, restore_denormals
+from fastcands.simd.dot.blocks import SIDE
 
 __all__ = ["bf16_reduce"]
 
@@ -20,15 +20,15 @@ __all__ = ["bf16_reduce"]
 @kernel
 def _join_referred(job: Any, j: int, blocks: int, worker: int) -> None:
     """``loss = logsumexp(all logits) - sum(targets * true logits)`` of one panel, from exponentials with references."""
-    tile_sum, true_logits, references = job.tile_sum, job.true_logits, job.lanes
+    tile_sum, true_logits, references = job.tile_sum, job.true_logits, job.references
     examples, num_true = true_logits.shape
     read_references(job, j, worker)
-    for lane in range(min(SIDE, examples - j * SIDE)):
-        i = j * SIDE + lane
-        reference = np.float64(references[worker, 0, lane])
+    for e in range(min(SIDE, examples - j * SIDE)):
+        i = j * SIDE + e
+        reference = np.float64(references[worker, 0, e])
         total = 0.0
         for b in range(blocks):
-            total += np.float64(tile_sum[b, j, lane])
+            total += np.float64(tile_sum[b, j, e])
         mean = 0.0
         for t in range(num_true):
             total += math.exp(np.float64(true_logits[i, t]) - reference)
@@ -52,8 +52,8 @@ def bf16_reduce(worker: int, num_threads: int, job: Any) -> None:
         worker, num_threads : who of how many
         job : SampledLossJob with a Bf16Workspace
     """
-    groups, panels = job.candidate_rows.shape[1], job.input_columns.shape[0]
-    block, examples = groups * SIDE, job.inputs.shape[0]
+    row_panels, panels = job.packed_rows.shape[1], job.packed_inputs.shape[0]
+    block, examples = row_panels * SIDE, job.inputs.shape[0]
     blocks = (job.sizes[0] + block - 1) // block
     mode = flush_denormals()
     for j in range(worker * panels // num_threads, (worker + 1) * panels // num_threads):

@@ -1,4 +1,4 @@
-"""The stages of a sampled loss on matrix tiles, in order."""
+"""The stages of a sampled loss on packed bfloat16 blocks, in order."""
 
 from __future__ import annotations
 
