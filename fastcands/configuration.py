@@ -12,7 +12,7 @@ import numpy as np
 
 from fastcands.jit import cache_directories
 from fastcands.precision import get_matmul_precision, resolve
-from fastcands.simd.matrix_target import unusable
+from fastcands.simd import dot
 from fastcands.simd.target import MR, VECTOR_BYTES
 from fastcands.threads import get_num_threads, threading_layer
 from fastcands.version import __version__
@@ -39,7 +39,7 @@ def _precision() -> dict[str, Any]:
     return {
         "setting": get_matmul_precision(),
         "computed as": resolve(None, np.dtype(np.float32)),
-        "matrix tiles": unusable() or "usable",
+        "instruction set": dot.unusable() or dot.name_of_chosen(),
     }
 
 
@@ -77,7 +77,7 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, dict[s
     Numba chooses the threading layer when the first parallel kernel runs; before that it is ``"not started"``.
 
     ``matmul precision`` has the ``setting``; what products of float32 are computed as under it, ``computed as``; and
-    under ``matrix tiles`` the word ``"usable"``, or why they are not.
+    under ``instruction set`` the one that multiplies bfloat16 numbers, ``"amx"``, or why none can.
 
     Examples
     --------

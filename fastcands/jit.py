@@ -3,14 +3,15 @@
 A kernel is compiled at its first call and stored next to the sources (or in ``NUMBA_CACHE_DIR``). Numba's own
 cache looks at the file a function stands in; kernels here are built from several files, so the stamp of every
 cached kernel covers all files that can change its machine code, and the versions of Numba and llvmlite.
-The processor's name and features are part of Numba's own cache key.
+The processor's name and features are part of Numba's own cache key. What else a process chooses, such as an instruction
+set, joins the key by `vary`: machine code for each choice is stored side by side.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, ClassVar, overload
 
@@ -21,7 +22,7 @@ from numba.core.ccallback import CFunc
 
 from fastcands import threads
 
-__all__ = ["cache_directories", "callback", "kernel", "parallel_kernel", "prange"]
+__all__ = ["cache_directories", "callback", "kernel", "parallel_kernel", "prange", "vary"]
 
 prange = numba.prange
 
@@ -45,6 +46,31 @@ def _source_stamp() -> str:
     return digest.hexdigest()
 
 
+_variants: dict[str, Callable[[], Hashable]] = {}
+
+
+def vary(folder: str, choice: Callable[[], Hashable]) -> None:
+    """Make a choice of this process part of the key under which some kernels are stored.
+
+    Parameters
+    ----------
+    folder : str
+        Name of a folder: kernels in such a folder of the package depend on the choice, and those outside of the package
+        may.
+    choice : callable
+        Returns what is chosen; called when such a kernel is compiled or loaded.
+    """
+    _variants[folder] = choice
+
+
+def _variant(function: Callable[..., Any]) -> tuple[Hashable, ...]:
+    """Return the choices that the machine code of a function depends on."""
+    path = Path(function.__code__.co_filename)
+    inside = path.is_relative_to(_PACKAGE)
+    folders = path.relative_to(_PACKAGE).parent.parts if inside else ()
+    return tuple(choice() for folder, choice in _variants.items() if folder in folders or not inside)
+
+
 def _stamped(locator: type[Any]) -> type[Any]:
     """Return the cache locator with the package's stamp in place of the one of a single file."""
 
@@ -66,7 +92,11 @@ class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
+        self._function = function
         self.directories.add(self.cache_path)
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return (*super()._index_key(sig, codegen), *_variant(self._function))
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what is stored for a signature, None if there is nothing.

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from fastcands.simd import matrix_target
+from fastcands.simd import dot
 
 __all__ = [
     "Precision",
@@ -87,9 +87,8 @@ def set_matmul_precision(precision: str) -> None:
     Notes
     -----
     It is a permission; the names are those of PyTorch's ``torch.set_float32_matmul_precision``. 'high' and 'medium'
-    need matrix tiles (AMX): where there are none, and in float64, a call computes as 'highest'. `show_config` tells. A
-    loss with a ``precision`` of its own goes by that. ``ClassTable.evaluate`` and ``ClassTable.topk`` are always
-    'highest'.
+    need AMX: without it, and in float64, a call computes as 'highest'. `show_config` tells. A loss with a ``precision``
+    of its own goes by that. ``ClassTable.evaluate`` and ``ClassTable.topk`` are always 'highest'.
 
     Results in each tier are the same bits for any number of threads.
 
@@ -148,10 +147,10 @@ def resolve(precision: str | None, dtype: np.dtype[Any]) -> Precision:
     Returns
     -------
     {'highest', 'high', 'medium'}
-        'highest' unless the arithmetic is float32 and matrix tiles are usable.
+        'highest' unless the arithmetic is float32 and bfloat16 products are usable.
     """
     wanted = get_matmul_precision() if precision is None else precision
-    # the usual case first: it asks the operating system for nothing
-    if wanted == "highest" or dtype != _FLOAT32 or matrix_target.unusable() is not None:
+    # first of all: 'highest' must not ask the operating system for anything
+    if wanted == "highest" or dtype != _FLOAT32 or dot.unusable() is not None:
         return "highest"
     return cast(Precision, wanted)

@@ -165,7 +165,7 @@ def warmup(
     ----------
     dtypes : iterable of {'float32', 'float64'}, default ('float32',)
         The arithmetic to compile for: float64 as soon as any array is float64, else float32. With float32 come the
-        precisions 'high' and 'medium', where matrix tiles are usable.
+        precisions 'high' and 'medium', where bfloat16 products are usable.
     report : callable, optional
         Called with a name and the seconds it took after each group of kernels.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import namedtuple
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
@@ -88,6 +89,20 @@ def shared(shape: Callable[[Any], Shape], dtype: DTypeLike | None = None, *, wri
 def number(value: Callable[[Any], Any], *, read: str) -> Any:
     """Declare a number of the workspace, or a tuple of some."""
     return Field("number", value, None, "caller", read)
+
+
+def joined(name: str, module: str, *parts: type[Any]) -> Any:
+    """Return a named tuple of the declared fields of some others, in their order.
+
+    Parameters
+    ----------
+    name, module : str
+        Where it stands, so that Numba finds it again in other processes.
+    *parts : type
+        Named tuples whose fields are all declared.
+    """
+    declared = {field: default for part in parts for field, default in part._field_defaults.items()}
+    return namedtuple(name, declared, defaults=declared.values(), module=module)
 
 
 def _dtype(field: Field, sizes: Any) -> np.dtype[Any]:

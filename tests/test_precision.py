@@ -11,7 +11,7 @@ import pytest
 
 import fastcands as fc
 from fastcands.precision import as_precision, resolve
-from fastcands.simd import matrix_target
+from fastcands.simd import dot
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
@@ -23,13 +23,13 @@ def _restored() -> Iterator[None]:
 
 
 @pytest.fixture
-def with_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix_target, "unusable", lambda: None)
+def usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dot, "unusable", lambda: None)
 
 
 @pytest.fixture
-def without_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix_target, "unusable", lambda: "there are none")
+def unusable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dot, "unusable", lambda: "there are none")
 
 
 def test_the_innermost_setting_counts() -> None:
@@ -77,7 +77,7 @@ def test_other_words_are_refused(call: Any, value: Any, error: type[Exception], 
     assert fc.get_matmul_precision() == "highest"
 
 
-@pytest.mark.usefixtures("with_tiles")
+@pytest.mark.usefixtures("usable")
 def test_what_is_asked_for_is_computed_in_float32() -> None:
     for name in ("highest", "high", "medium"):
         assert resolve(name, FLOAT32) == name
@@ -90,18 +90,18 @@ def test_what_is_asked_for_is_computed_in_float32() -> None:
     assert resolve("highest", FLOAT32) == "highest"
 
 
-@pytest.mark.usefixtures("without_tiles")
-def test_all_is_highest_without_tiles() -> None:
+@pytest.mark.usefixtures("unusable")
+def test_all_is_highest_without_an_instruction_set() -> None:
     fc.set_matmul_precision("medium")
     for asked in (None, "highest", "high", "medium"):
         assert resolve(asked, FLOAT32) == resolve(asked, FLOAT64) == "highest"
 
 
-def test_who_asks_for_no_tier_never_asks_for_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_highest_never_asks_the_operating_system(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> str | None:
         raise AssertionError("the operating system was asked")
 
-    monkeypatch.setattr(matrix_target, "unusable", fail)
+    monkeypatch.setattr(dot, "unusable", fail)
     assert resolve(None, FLOAT32) == "highest"
     assert resolve("medium", FLOAT64) == "highest"
     with pytest.raises(AssertionError, match="was asked"):

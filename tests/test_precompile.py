@@ -12,13 +12,11 @@ from numba.core import event
 
 import fastcands as fc
 from fastcands import precompile
-from fastcands.simd import matrix_target
+from fastcands.simd import dot
 
 PACKAGE = Path(fc.__file__).parent
 # what only the models of the command use; the command compiles them itself
 OF_MODELS = {"embedding_bag", "point_lines"}
-# what only processors with AMX run, and so only they compile
-OF_AMX = {"class_blocks"}
 
 
 def _called_from_python():
@@ -29,7 +27,7 @@ def _called_from_python():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fastcands.kernels."):
                 module = node.module.rpartition(".")[2]
-                if module in OF_MODELS or (module in OF_AMX and matrix_target.unusable() is not None):
+                if module in OF_MODELS:
                     continue
                 for alias in node.names:
                     found = getattr(importlib.import_module(node.module), alias.name)
@@ -95,7 +93,7 @@ def test_report_is_called_with_what_is_returned():
 
 
 def test_the_setting_does_not_count(monkeypatch):
-    """Both float32 and, where there are tiles, the other tiers are compiled, whatever is set."""
+    """Both float32 and, where they can be computed, the other tiers are compiled, whatever is set."""
     seen = set()
     real = precompile.SampledSoftmaxLoss.value_and_grad
 
@@ -106,7 +104,11 @@ def test_the_setting_does_not_count(monkeypatch):
     monkeypatch.setattr(precompile.SampledSoftmaxLoss, "value_and_grad", note)
     with fc.matmul_precision("medium"):
         fc.warmup()
-    assert seen == ({"highest", "high", "medium"} if matrix_target.unusable() is None else {"highest"})
+    assert seen == {"highest", "high", "medium"}
+    monkeypatch.setattr(dot, "unusable", lambda: "there are none")
+    seen.clear()
+    fc.warmup()
+    assert seen == {"highest"}
 
 
 def test_unknown_dtype():

@@ -57,8 +57,9 @@ class Bench(Contender):
         found["versions"]["fastcands"] = fc.__version__
         config = fc.show_config(mode="dicts")
         assert config is not None
-        tiles = config["matmul precision"]["matrix tiles"]
-        return found | {"threading_layer": layer, "target": llvmlite.binding.get_host_cpu_name(), "matrix_tiles": tiles}
+        products = config["matmul precision"]["instruction set"]
+        target = llvmlite.binding.get_host_cpu_name()
+        return found | {"threading_layer": layer, "target": target, "bfloat16_products": products}
 
     def _sampled(self, function: Any, case: Case) -> Call:
         sizes = case.candidates, case.classes

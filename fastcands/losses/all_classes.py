@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -198,7 +199,8 @@ class AllClasses:
         self, shard: int, shifts: NDArray[Any], factors: NDArray[Any], shares: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Return a shard's part of the gradient of the inputs, of the losses, and its rows; at least that many."""
-        bytes_a_chunk = self._packed[0].size * self.dtype.itemsize
+        shape = self._sizes(shard, 1, 0, needs_grad=True).input_sums_shape
+        bytes_a_chunk = math.prod(shape) * self.dtype.itemsize
         chunks = self._num_chunks(shard, min(_MOST_CHUNKS, max(4, _INPUT_SUMS_BYTES // bytes_a_chunk)))
         shape = self._sizes(shard, chunks, 0, needs_grad=True).input_sums_shape
         chunk_sum = scratch("chunk_sums", (chunks, self._panels, self._nr), self.dtype)
@@ -206,9 +208,9 @@ class AllClasses:
             self._gradients_kernel, shard, chunks, needs_grad=True, shifts=shifts, factors=factors, shares=shares,
             chunk_max=chunk_sum, chunk_sum=chunk_sum, input_sums=scratch("input_sums", shape, self.dtype),
         )  # fmt: skip
-        return self._input_part(done["input_sums"]), chunk_sum, done["weight_rows"], done["bias_rows"]
+        return self._input_part(shard, done["input_sums"]), chunk_sum, done["weight_rows"], done["bias_rows"]
 
-    def _input_part(self, input_sums: NDArray[Any]) -> NDArray[Any]:
+    def _input_part(self, shard: int, input_sums: NDArray[Any]) -> NDArray[Any]:
         """Return a shard's part of the gradient of the inputs, (at least B, at least D)."""
         return np.asarray(input_sums.sum(axis=0).transpose(0, 2, 1).reshape(-1, input_sums.shape[2]))
 

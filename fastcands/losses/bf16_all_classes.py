@@ -1,4 +1,4 @@
-"""Exact losses on matrix tiles: the passes over a table in the tiers 'high' and 'medium'."""
+"""Exact losses by bfloat16 products: the passes over a table in the tiers 'high' and 'medium'."""
 
 from __future__ import annotations
 
@@ -8,82 +8,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.gradients import Gradients
-from fastcands.kernels.full_loss.bf16.all_classes import bf16_class_gradients, bf16_class_sums
+from fastcands.kernels.epilogues.per_logit import terms_of_all
+from fastcands.kernels.full_loss.bf16.all_classes import class_gradients, class_sums
 from fastcands.kernels.full_loss.bf16.class_blocks import bf16_pack_inputs
-from fastcands.kernels.full_loss.bf16.job import FullLossJob, FullLossWorkspace
-from fastcands.kernels.table.blocking import BLOCK_WORDS, SIDE
+from fastcands.kernels.full_loss.bf16.job import Bf16FullLossSizes, Bf16FullLossWorkspace
+from fastcands.kernels.table.blocking import SIDE
 from fastcands.losses.all_classes import AllClasses
-from fastcands.losses.batch import Batch
 from fastcands.losses.smoothing import first_of_row
 from fastcands.stages import Workspace
-from fastcands.workspace import aligned, scratch
+from fastcands.workspace import scratch, shared_fields
 
-__all__ = ["Bf16AllClasses", "exact_classes"]
-
-_FEWEST_EXAMPLES, _WORTH_ROUNDING = 16, 1 << 26
-"""Examples, and multiplications a product, below which rounding the table takes longer than tiles save."""
-_MOST_CHUNKS = 64
-_INPUT_SUMS_BYTES = 8 << 20
-_NONE, _NO_ROWS = np.zeros(0, np.float32), np.zeros((0, 0), np.float32)
-_TILE_GROUPS = 4
-"""Blocks of 32 x 32 logits that are reduced at once: 16 KiB of the first-level cache."""
-_PANEL_GROUP = 32
-"""Panels of examples whose gradients are packed at once, to be multiplied with their inputs."""
+__all__ = ["Bf16AllClasses"]
 
 
-def _block_groups(num_classes: int, width: int) -> int:
-    """Return groups of 32 classes in a block: its packed rows and gradients stay in the second-level cache."""
+def _row_panels(num_classes: int, width: int) -> int:
+    """Return panels of 32 classes in a block: its packed rows and gradients stay in the second-level cache."""
     if num_classes < 2048:
         return 1
     return 4 if num_classes < 16_384 or width > 512 else 8
 
 
 class Bf16AllClasses(AllClasses):
-    """A batch against every class of its table, on matrix tiles.
+    """A batch against every class of its table, by bfloat16 products.
 
     What is kept for each example, and for each chunk of classes, is as in float32. The true classes are one more chunk.
     """
 
-    _side = SIDE
+    _masks_labels = True
+    _sums_kernel, _gradients_kernel = class_sums, class_gradients
 
-    def _prepare(self, needs_grad: bool) -> None:
-        inputs, weights = self.batch.inputs, self.batch.weights
-        examples, width = inputs.shape
-        self._split = int(self.batch.precision == "high")
-        self._panels, self._steps, self._lanes = -(-examples // SIDE), -(-width // SIDE), SIDE
-        self._words = BLOCK_WORDS * (1 + self._split)
-        self._groups = _block_groups(len(weights.arrays[0]), width)
-        self._block = self._groups * SIDE
-        self._columns = scratch("matrix_columns", (self._panels, self._steps, self._words), np.uint16)
-        self._input_rows = scratch(
-            "matrix_rows", (self._steps if needs_grad else 0, self._panels, self._words), np.uint16
-        )
-        tile = scratch("matrix_tile", (self.threads, SIDE, SIDE), np.float32)
-        bf16_pack_inputs(inputs, tile, self._split, self._columns, self._input_rows, self.threads)
+    def _sizes(self, shard: int, chunks: int, labels: int, *, needs_grad: bool) -> Any:
+        arrays, (examples, width) = self.batch.weights.arrays, self.batch.inputs.shape
+        return Bf16FullLossSizes(
+            self.dtype, len(arrays[shard]), examples, width, labels, chunks, needs_grad, self.threads,
+            int(self.batch.precision == "high"), _row_panels(len(arrays[0]), width),
+        )  # fmt: skip
 
-    def _place(self, height: int, needs_grad: bool) -> Workspace:
-        """Return the scratch of a pass, with tiles of so many groups, laid down."""
-        workers, groups, steps, words = self.threads, self._groups, self._steps, self._words
-        kept = workers if needs_grad else 0
-        at_once = self.batch.inputs.shape[1] % SIDE == 0
-        together = min(self._panels, _PANEL_GROUP)
-        return Workspace(
-            FullLossWorkspace(
-                counter=np.zeros(1, np.int64),
-                columns=self._columns,
-                input_rows=self._input_rows,
-                addresses=scratch("addresses", (workers, SIDE), np.int64),
-                # a line more, as rows a power of two apart would share few sets of the cache
-                rows=scratch("rows", (workers * SIDE, steps * SIDE + 16), np.float32),
-                by_row=scratch("matrix_by_row", (workers, groups, steps, words), np.uint16),
-                by_column=scratch("matrix_by_column", (kept, steps, groups, words), np.uint16),
-                tile=scratch("matrix_tile", (2 * workers if needs_grad else workers, height * SIDE, SIDE), np.float32),
-                left=scratch("matrix_left", (kept, groups, together, words), np.uint16),
-                right=scratch("matrix_right", (kept, groups, words), np.uint16),
-                row_sums=scratch("matrix_row_sums", (kept, groups * SIDE, 16), np.float32),
-                sums=scratch("sums", (kept, 0 if at_once else groups * steps * SIDE * SIDE), np.float32),
-            )
-        )
+    def _pack(self, sizes: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        packed = scratch("packed_inputs", sizes.packed_shape, np.uint16)
+        packed_t = scratch("packed_inputs_t", sizes.packed_t_shape, np.uint16)
+        tile = scratch("bf16_tile", (self.threads, SIDE, SIDE), np.float32)
+        bf16_pack_inputs(self.batch.inputs, tile, sizes.split, packed, packed_t, self.threads)
+        return packed, packed_t
+
+    def _workspace(self, sizes: Any) -> Workspace:
+        return shared_fields(Bf16FullLossWorkspace, sizes, Workspace)
+
+    def _functions(self) -> Any:
+        return self.epilogue.bf16_full_functions()
 
     def true_logits(self) -> NDArray[Any]:
         """Return the logits of the true classes, (B, T); -inf where there is none."""
@@ -93,104 +65,57 @@ class Bf16AllClasses(AllClasses):
         self._logits, self._counted = logits.astype(np.float64), present & first_of_row(batch.labels, present)
         return logits
 
-    def _ordered_labels(
-        self, shard: int, num_classes: int
-    ) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]:
-        """Return the true classes in a shard as its kernels take them, and which of all (B T) labels they are."""
-        rows = self._labels(shard).reshape(-1)
-        examples = np.arange(len(rows)) // self.batch.labels.shape[1]
-        mine = rows >= 0
-        if self.batch.present is not None:
-            mine &= self.batch.present.reshape(-1)
-        blocks = rows // self._block
-        order = np.lexsort((examples // SIDE, blocks))
-        order = order[mine[order]]
-        starts = np.searchsorted(blocks[order], np.arange(-(-num_classes // self._block) + 1))
-        return (rows[order], examples[order], starts), order
+    def _negative_terms(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what the true classes cost in a loss of single logits against a target of 0, and its derivative."""
+        logits, terms = self._logits, np.empty((4, self._logits.size))
+        terms_of_all(self.epilogue.terms, logits.reshape(-1), np.zeros(logits.size), terms)
+        return terms[0].reshape(logits.shape), terms[1].reshape(logits.shape)
 
-    def sums(self, *, logistic: bool, shifts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return maxima and sums of chunks, each (chunks + 1, lanes): the true classes are the last one."""
-        chunk_max, chunk_sum = super().sums(logistic=logistic, shifts=shifts)
+    def sums(self, shifts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return maxima and sums of chunks, each (chunks + 1, examples): the true classes are the last one."""
+        chunk_max, chunk_sum = super().sums(shifts)
         logits, counted = self._logits, self._counted
         with np.errstate(invalid="ignore", over="ignore"):
-            if logistic:
-                own = np.where(counted, np.logaddexp(0, logits), 0).sum(axis=1)
-                return chunk_max, np.vstack([chunk_sum, self.per_lane(own)])
+            if not self.epilogue.is_normalized:
+                own = np.where(counted, self._negative_terms()[0], 0).sum(axis=1)
+                return chunk_max, np.vstack([chunk_sum, self.padded(own)])
             highest = np.where(counted, logits, -np.inf).max(axis=1)
             highest = np.maximum(highest, chunk_max.max(axis=0)[: len(logits)])
             own = np.where(counted, np.exp(logits - highest[:, None]), 0).sum(axis=1)
-        return np.vstack([chunk_max, self.per_lane(highest)]), np.vstack([chunk_sum, self.per_lane(own)])
-
-    def _sum_shard(
-        self, shard: int, chunk_max: NDArray[Any], chunk_sum: NDArray[Any], logistic: bool, shifts: NDArray[Any]
-    ) -> None:
-        place, offsets, num_classes = self._shard(shard)
-        placed = self._place(min(_TILE_GROUPS, self._groups), needs_grad=False)
-        job = FullLossJob(
-            *place, num_classes, offsets, self.batch.inputs, *self._ordered_labels(shard, num_classes)[0],
-            _NONE, _NONE, _NONE, logistic, self._split, chunk_max, chunk_sum,
-            input_sums=np.zeros((0, 0, 0, SIDE, SIDE), np.float32), weight_rows=_NO_ROWS, bias_rows=_NONE,
-            scratch=placed.address,
-        )  # fmt: skip
-        bf16_class_sums(job, placed, self.threads)
+        return np.vstack([chunk_max, self.padded(highest)]), np.vstack([chunk_sum, self.padded(own)])
 
     def gradients(
-        self, *, logistic: bool, shifts: NDArray[Any], factors: NDArray[Any], shares: NDArray[Any], spread: Any = None
+        self, *, shifts: NDArray[Any], factors: NDArray[Any], shares: NDArray[Any], spread: Any = None
     ) -> tuple[Gradients, NDArray[np.float64]]:
-        """Return the gradients, and the sums of a logistic loss for each lane; see `AllClasses.gradients`."""
+        """Return the gradients, and the sums of a loss of single logits for each example; see `AllClasses.gradients`.
+
+        True classes are left out of the passes; the gradients of their logits are known in full precision.
+        """
         logits, counted, count = self._logits, self._counted, len(self._logits)
-        own = self._logits
+        own = np.zeros(logits.shape)
         with np.errstate(invalid="ignore", over="ignore"):
-            if logistic:
-                probabilities = 1 / (1 + np.exp(-logits))
-                own = np.where(counted, np.logaddexp(0, logits), 0).sum(axis=1)
+            if self.epilogue.is_normalized:
+                slopes = np.exp(logits - shifts[:count, None])
             else:
-                probabilities = np.exp(logits - shifts[:count, None])
-            self._shares = np.where(counted, probabilities * factors[:count, None], 0) - shares
-        gradients, losses = super().gradients(
-            logistic=logistic, shifts=shifts, factors=factors, shares=shares, spread=spread
-        )
-        if logistic:
-            losses[:count] += own
+                own, slopes = self._negative_terms()
+            full = np.where(counted, slopes * factors[:count, None], 0) - shares
+        self._own = full.astype(np.float32)
+        gradients, losses = super().gradients(shifts=shifts, factors=factors, shares=self._own, spread=spread)
+        losses[:count] += np.where(counted, own, 0).sum(axis=1)
         return gradients, losses
 
-    def _shard_gradients(
-        self, shard: int, logistic: bool, shifts: NDArray[Any], factors: NDArray[Any], shares: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-        place, offsets, num_classes = self._shard(shard)
-        labels, order = self._ordered_labels(shard, num_classes)
-        own = self._shares.astype(np.float32)
-        steps, panels, width = self._steps, self._panels, self.batch.inputs.shape[1]
-        size = panels * steps * SIDE * SIDE * own.itemsize
-        chunks = self._num_chunks(shard, min(_MOST_CHUNKS, max(4, _INPUT_SUMS_BYTES // size)))
-        input_sums = scratch("input_sums", (chunks, panels, steps, SIDE, SIDE), np.float32)
-        chunk_sum = scratch("chunk_sum", (chunks, panels, SIDE), np.float32)
-        weight_rows = aligned((len(offsets), width), np.float32)
-        bias_rows = np.empty(len(offsets), np.float32)
-        placed = self._place(1, needs_grad=True)
-        job = FullLossJob(
-            *place, num_classes, offsets, self.batch.inputs, *labels, own.reshape(-1)[order], shifts, factors, logistic,
-            self._split, chunk_sum, chunk_sum, input_sums, weight_rows, bias_rows, placed.address,
-        )  # fmt: skip
-        bf16_class_gradients(job, placed, self.threads)
-        inputs = input_sums.sum(axis=0).transpose(0, 3, 1, 2).reshape(panels * SIDE, steps * SIDE)
+    def _input_part(self, shard: int, input_sums: NDArray[Any]) -> NDArray[Any]:
+        inputs = input_sums.sum(axis=0).transpose(0, 3, 1, 2).reshape(self._panels * SIDE, -1)
         if shard == 0:
-            inputs[: len(own), :width] += self._label_part(own)
-        return inputs, chunk_sum, weight_rows, bias_rows
+            examples, width = self.batch.inputs.shape
+            inputs[:examples, :width] += self._label_part(self._own)
+        return np.asarray(inputs)
 
     def _label_part(self, shares: NDArray[np.float32]) -> NDArray[Any]:
         """Return the true classes' part of the gradient of the inputs, (B, D)."""
         batch = self.batch
         rows = self._label_rows.reshape(*batch.labels.shape, -1)[:, :, : batch.inputs.shape[1]]
         if batch.present is not None:
-            rows[~batch.present] = 0  # of a class that nobody named
+            rows[~batch.present] = 0  # of the class that stands for none
         part: NDArray[Any] = np.einsum("bt,btd->bd", shares, rows)
         return part
-
-
-def exact_classes(batch: Batch, epilogue: Any, *, needs_grad: bool) -> AllClasses:
-    """Return what makes the passes over the table, in the tier of the batch where that pays; see `AllClasses`."""
-    small = len(batch.inputs) < _FEWEST_EXAMPLES or batch.inputs.size * batch.weights.total < _WORTH_ROUNDING
-    return (AllClasses if small or batch.precision == "highest" else Bf16AllClasses)(
-        batch, epilogue, needs_grad=needs_grad
-    )

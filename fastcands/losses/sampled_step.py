@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.gradients import Gradients
-from fastcands.kernels.epilogues.interface import Epilogue
+from fastcands.kernels.epilogues.interface import Bf16SampledFunctions, Epilogue, SampledFunctions
+from fastcands.kernels.sampled_loss.bf16.job import Bf16SampledLossSizes, Bf16Workspace
+from fastcands.kernels.sampled_loss.bf16.stages import normalized_stages as bf16_normalized_stages
+from fastcands.kernels.sampled_loss.bf16.stages import per_logit_stages as bf16_per_logit_stages
 from fastcands.kernels.sampled_loss.job import SampledLossJob, SampledLossSizes, SampledLossWorkspace
 from fastcands.kernels.sampled_loss.stages import normalized_stages, per_logit_stages
 from fastcands.losses.batch import Batch
@@ -74,9 +77,21 @@ class SampledLossStep:
         dtype, (examples, num_true) = batch.inputs.dtype, batch.labels.shape
         candidates, width = len(values.sampled_candidates), batch.inputs.shape[1]
         self.batch, self.threads = batch, threads_for(examples * candidates * width)
-        sizes = SampledLossSizes(dtype, examples, num_true, candidates, width, upstream is not None, self.threads)
-        self._stages = normalized_stages if epilogue.is_normalized else per_logit_stages
-        self._held = shared_fields(SampledLossWorkspace, sizes, Workspace)
+        common = dtype, examples, num_true, candidates, width, upstream is not None, self.threads
+        sizes: Any
+        functions: SampledFunctions | Bf16SampledFunctions
+        if batch.precision == "highest":
+            sizes, fields, functions = (
+                SampledLossSizes(*common),
+                SampledLossWorkspace,
+                epilogue.sampled_functions(dtype),
+            )
+            self._stages = normalized_stages if epilogue.is_normalized else per_logit_stages
+        else:
+            sizes, fields = Bf16SampledLossSizes(*common, int(batch.precision == "high")), Bf16Workspace
+            functions = epilogue.bf16_sampled_functions()
+            self._stages = bf16_normalized_stages if epilogue.is_normalized else bf16_per_logit_stages
+        self._held = shared_fields(fields, sizes, Workspace)
         self.workspace: Any = self._held.fields
         self.workspace.log_normalizer[:] = log_normalizer
         self.job = SampledLossJob(
@@ -87,7 +102,7 @@ class SampledLossStep:
             remove_hits=remove_hits,
             merge=epilogue.is_normalized if merge is None else merge,
             needs_grad=upstream is not None,
-            functions=epilogue.sampled_functions(dtype),
+            functions=functions,
             workspace=self._held.address,
             inputs=batch.inputs,
             labels=batch.labels,

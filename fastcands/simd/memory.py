@@ -1,4 +1,9 @@
-"""Bits of a number, and memory that will be needed soon."""
+"""What lies at an address: numbers, their bits, and lines of the cache that will be needed soon.
+
+A kernel that is given an array counts references to it; one that is given an address does not. LLVM sees that
+neighbours are loaded together when an index is added to a pointer. When it is added to the address, an integer,
+vector code gathers them one by one.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,34 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-__all__ = ["as_float32", "emit_prefetch", "prefetch"]
+__all__ = ["as_float32", "emit_prefetch", "float32_at", "float32_bits", "float64_at", "prefetch", "uint16_at"]
+
+
+def _at(result: Any, bits: Any) -> Any:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def load(typingctx: Any, start: Any, index: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            first = builder.inttoptr(arguments[0], bits.as_pointer())
+            return builder.load(builder.gep(first, [arguments[1]]))
+
+        return result(types.intp, types.intp), codegen
+
+    return load
+
+
+float32_at = _at(types.float32, ir.FloatType())
+float64_at = _at(types.float64, ir.DoubleType())
+uint16_at = _at(types.uint16, ir.IntType(16))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def float32_bits(typingctx: Any, number: Any) -> Any:
+    """Return the bits of a float32 as a uint32; the way back is `as_float32`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(32))
+
+    return types.uint32(types.float32), codegen
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -22,7 +54,7 @@ def as_float32(typingctx: Any, bits: Any) -> Any:
 
 
 def emit_prefetch(builder: Any, where: Any, to_write: bool = False) -> None:
-    """Emit a request for the cache line at an address, to be read or to be written; never faults."""
+    """Emit a prefetch of the cache line at an address, to be read or to be written; never faults."""
     int32 = ir.IntType(32)
     pointer = builder.inttoptr(where, ir.IntType(8).as_pointer())
     kind = ir.FunctionType(ir.VoidType(), [pointer.type, int32, int32, int32])
@@ -33,7 +65,7 @@ def emit_prefetch(builder: Any, where: Any, to_write: bool = False) -> None:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def prefetch(typingctx: Any, where: Any) -> Any:
-    """Ask for the cache line at an address; never faults."""
+    """Prefetch the cache line at an address; never faults."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         emit_prefetch(builder, arguments[0])

@@ -21,12 +21,21 @@ class Lanes:
 
     Vectors are plain LLVM values; this class holds the builder and the type, so that a formula needs neither.
     Addresses are 64-bit integers and offsets are bytes.
+
+    Parameters
+    ----------
+    builder : llvmlite builder
+        Where.
+    dtype : numba.types.float32 or float64
+        Of the elements.
+    count : int, optional
+        Elements of a vector; what a register of the processor holds by default. LLVM makes longer ones of several.
     """
 
-    def __init__(self, builder: Any, dtype: Any) -> None:
+    def __init__(self, builder: Any, dtype: Any, count: int | None = None) -> None:
         self.builder = builder
         self.scalar, self.itemsize, self._suffix = _FLOATS[dtype]
-        self.count = VECTOR_BYTES // self.itemsize
+        self.count = VECTOR_BYTES // self.itemsize if count is None else count
         self.type = ir.VectorType(self.scalar, self.count)
         self.int_scalar = ir.IntType(8 * self.itemsize)
         self.int_type = ir.VectorType(self.int_scalar, self.count)

@@ -114,8 +114,8 @@ class Scores:
         places = scratch("places", (self._threads, 2, nr), integer)
         ranks_and_sums(
             self._view, self._offsets, packed, best, (*self._blocks(packed), places), chunk_max, chunk_sum,
-            before, self.num_classes, with_ranks, SOFTMAX.address("accumulate", self.dtype), np.zeros(1, np.int64),
-            self._threads,
+            before, self.num_classes, with_ranks, SOFTMAX.tile_function("accumulate", self.dtype),
+            np.zeros(1, np.int64), self._threads,
         )  # fmt: skip
         count = len(labels)
         wide_max = chunk_max.reshape(chunks, -1)[:, :count].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Exact losses on matrix tiles: against the oracle within the budget of each tier, and on hostile input.
+"""Exact losses by bfloat16 products: against the oracle within the budget of each tier, and on hostile input.
 
 Logits are sums of products of rounded factors, and so are gradients, whose other factor is a rounded probability. A
 tier's budget is what its rounding does to the norm of an array: 2^-9 of every factor, at random, for 'medium', which
@@ -18,8 +18,8 @@ from fastcands import reference
 from fastcands.losses import bf16_all_classes
 from fastcands.losses.all_classes import AllClasses
 from fastcands.losses.batch import Batch
+from tests.bf16 import rounded
 from tests.losses.problems import EPS, flat, make
-from tests.matrix_tiles import no_tiles, rounded
 
 SHAPES = [  # classes, width, batch, true classes
     (50, 7, 5, 1),
@@ -78,7 +78,7 @@ def test_within_the_budget_of_the_tier(shape, kind, tier):
     np.testing.assert_allclose(_value(kind, tier, problem), got["loss"], rtol=4e-7)
     plain = _value_and_grad(kind, "highest", problem)
     equal = all((got[name] == plain[name]).all() for name in plain)
-    assert equal == no_tiles()
+    assert not equal
 
 
 @TIERS
@@ -174,7 +174,7 @@ def test_nan_and_infinite_inputs_stay_in_their_row(kind, tier):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("row", [2, 99])
 def test_a_bad_row_of_the_table_spoils_its_own_gradient_row_only(row, bad, tier):
-    """29 lanes of the panel have no example; what they would multiply with a bad row must not reach the others."""
+    """29 columns of the panel are no examples; what they would multiply with a bad row must not reach the others."""
     problem = make(100, 5, 3, 1)
     problem = problem._replace(labels=np.array([[5], [6], [7]]))
     weights = problem.weights.copy()
@@ -316,11 +316,11 @@ def test_no_rows_leave_every_row_alone(kind, tier):
     assert (got["d_weights"] == 0).all()
 
 
-@pytest.mark.parametrize(("examples", "width", "on_tiles"), [(16, 16, True), (15, 64, False), (16, 15, False)])
-def test_small_problems_are_not_worth_rounding(examples, width, on_tiles, monkeypatch):
+@pytest.mark.parametrize(("examples", "width", "worth_it"), [(16, 16, True), (15, 64, False), (16, 15, False)])
+def test_small_problems_are_not_worth_rounding(examples, width, worth_it, monkeypatch):
     monkeypatch.setattr(bf16_all_classes, "_FEWEST_EXAMPLES", 16)
     monkeypatch.setattr(bf16_all_classes, "_WORTH_ROUNDING", 1 << 26)
     arrays = np.zeros((1 << 18, width), np.float32), None, np.arange(examples), np.zeros((examples, width), np.float32)
     batch = Batch.of(*arrays, precision="medium")
-    expected = bf16_all_classes.Bf16AllClasses if on_tiles and batch.precision == "medium" else AllClasses
+    expected = bf16_all_classes.Bf16AllClasses if worth_it else AllClasses
     assert type(bf16_all_classes.exact_classes(batch, needs_grad=False)) is expected

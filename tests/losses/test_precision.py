@@ -1,6 +1,6 @@
 """The precision of a loss: where it comes from, which tier its batch gets, and how far results may then be off.
 
-Where matrix tiles are missing every tier computes as 'highest', which meets every budget.
+Where no instruction set is usable every tier computes as 'highest', which meets every budget.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import fastcands as fc
 from fastcands.losses.batch import Batch
 from fastcands.losses.interface import ExactLoss, SampledLoss
 from fastcands.nn.arguments import checked_batch
-from fastcands.simd import matrix_target
+from fastcands.simd import dot
 from tests.losses.problems import Problem, flat, make
 
 TIERS = ("highest", "high", "medium")
@@ -65,10 +65,10 @@ def test_the_option(make_loss: Any) -> None:
 
 
 @each_loss
-@pytest.mark.parametrize("tiles", [None, "there are none"], ids=["tiles", "no tiles"])
+@pytest.mark.parametrize("unusable", [None, "there are none"], ids=["usable", "unusable"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_tier_of_a_batch(make_loss: Any, tiles: str | None, dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix_target, "unusable", lambda: tiles)
+def test_the_tier_of_a_batch(make_loss: Any, unusable: str | None, dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dot, "unusable", lambda: unusable)
     problem = make(CLASSES, 5, 4, 3, dtype=dtype)
     seen: list[str] = []
     for asked in (None, *TIERS):
@@ -78,13 +78,13 @@ def test_the_tier_of_a_batch(make_loss: Any, tiles: str | None, dtype: Any, monk
                     problem.weights, problem.biases, problem.labels, problem.inputs
                 )
             wanted = setting if asked is None else asked
-            assert batch.precision == (wanted if tiles is None and dtype == np.float32 else "highest")
+            assert batch.precision == (wanted if unusable is None and dtype == np.float32 else "highest")
             seen.append(batch.precision)
-    assert len(set(seen)) == (3 if tiles is None and dtype == np.float32 else 1)
+    assert len(set(seen)) == (3 if unusable is None and dtype == np.float32 else 1)
 
 
 def test_functions_of_tensorflow_go_by_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix_target, "unusable", lambda: None)
+    monkeypatch.setattr(dot, "unusable", lambda: None)
     problem = make(20, 5, 4, 3)
     arguments = problem.weights, problem.biases, problem.labels, problem.inputs
     assert checked_batch(*arguments, 20, 1, "mod").precision == "highest"
@@ -100,7 +100,7 @@ def test_a_batch_that_is_changed_keeps_its_tier(make_loss: Any, monkeypatch: pyt
     problem = make(CLASSES, 5, 4, 3, num_true=2)
     problem.labels[1, 0] = -1
     with monkeypatch.context() as patch:
-        patch.setattr(matrix_target, "unusable", lambda: None)
+        patch.setattr(dot, "unusable", lambda: None)
         batch = loss._batch(problem.weights, problem.biases, problem.labels, problem.inputs)
         if isinstance(loss, SampledLoss):
             batch, _ = loss._candidates(batch, None)
@@ -150,8 +150,8 @@ def test_float64_is_the_same_in_every_tier(make_loss: Any) -> None:
 
 
 @each_loss
-def test_without_tiles_every_tier_is_the_highest(make_loss: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix_target, "unusable", lambda: "there are none")
+def test_without_an_instruction_set_every_tier_is_the_highest(make_loss: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dot, "unusable", lambda: "there are none")
     problem = make(CLASSES, 40, 40, 1)
     want = results(make_loss(), problem)
     for tier in ("high", "medium"):

@@ -43,7 +43,7 @@ def _run(arguments, environment):
 
 
 def test_the_tests_of_this_folder_pass(environment):
-    files = sorted(str(path) for path in HERE.glob("test_*.py") if path != Path(__file__))
+    files = sorted(str(path) for path in HERE.rglob("test_*.py") if path != Path(__file__))
     result = _run(["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files], environment)
     assert result.returncode == 0, result.stdout[-3000:]
 

@@ -28,7 +28,7 @@ def _computed(precision: str) -> tuple[str, str]:
         config = fc.show_config(mode="dicts")
     assert config is not None  # with this mode
     section = config["matmul precision"]
-    return section["computed as"], section["matrix tiles"]
+    return section["computed as"], section["instruction set"]
 
 
 def precision_note(config: RunConfig) -> str | None:

@@ -1,4 +1,4 @@
-"""What a loss tells the kernels: what a tile of logits becomes while it is in cache.
+"""What a loss tells the kernels: what logits become while they are in cache.
 
 The loops over candidates, over classes and over examples are the same for all losses. They call an epilogue by the
 address of its compiled code, so that they are compiled once for all of them.
@@ -11,27 +11,25 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import int64, void
 from numba.core import types
-from numba.extending import intrinsic
 
-from fastcands.jit import callback
+from fastcands.kernels.epilogues.block import FullBlock, Product, SampledBlock, SumBlock, block_lanes, emit_block
+from fastcands.kernels.epilogues.call import emitted
 from fastcands.kernels.epilogues.tile import Tile, TileArguments
+from fastcands.simd.bf16.rows import Formula
+from fastcands.simd.dot import name_of_chosen
 from fastcands.simd.vector import Lanes
 
-__all__ = ["Epilogue", "FullFunctions", "SampledFunctions", "call_tile_function"]
+__all__ = ["Bf16FullFunctions", "Bf16SampledFunctions", "Epilogue", "FullFunctions", "SampledFunctions"]
 
-_INT64 = ir.IntType(64)
 _FLOATS = {np.dtype(np.float32): types.float32, np.dtype(np.float64): types.float64}
-_NUM_ARGUMENTS = len(TileArguments._fields)
 
 
 class SampledFunctions(NamedTuple):
-    """Addresses of the code that the stages of a sampled loss call."""
+    """Addresses of the code that the stages of a sampled loss call, see `call.call`."""
 
     reduce: int
-    """A tile function, see `Epilogue.emit_reduce`."""
+    """Of a `TileArguments`, see `Epilogue.emit_reduce`."""
     terms: int
     """See `per_logit.PerLogit`; 0 where the loss is no sum of terms."""
 
@@ -40,19 +38,45 @@ class FullFunctions(NamedTuple):
     """Addresses of the code that the passes of an exact loss call."""
 
     accumulate: int
-    """A tile function, see `Epilogue.emit_accumulate`."""
+    """Of a `TileArguments`, see `Epilogue.emit_accumulate`."""
     differentiate: int
-    """A tile function, see `Epilogue.emit_differentiate`."""
+    """Of a `TileArguments`, see `Epilogue.emit_differentiate`."""
+
+
+class Bf16SampledFunctions(NamedTuple):
+    """Addresses of the code that the stages of a sampled loss call on packed blocks."""
+
+    pack: int
+    """Of a `SampledBlock`, see `Epilogue.sampled_formula`."""
+    pack_overlapped: int
+    """Of a `Product` and a `SampledBlock`."""
+    accumulate: int
+    """Of a `SumBlock`, for the value alone; 0 where it is formed as with gradients."""
+    terms: int
+    """As in `SampledFunctions`."""
+
+
+class Bf16FullFunctions(NamedTuple):
+    """Addresses of the code that the passes of an exact loss call on packed blocks."""
+
+    differentiate: int
+    """Of a `FullBlock`, see `Epilogue.full_formula`."""
+    differentiate_overlapped: int
+    """Of a `Product` and a `FullBlock`."""
+    accumulate: int
+    """Of a `SumBlock`, see `Epilogue.emit_block_sums`."""
 
 
 class Epilogue(ABC):
-    """What a tile of logits becomes; one object a loss.
+    """What logits become; one object a loss.
 
-    Attributes
+    Tiles are of float32 or float64, blocks of float32 sums of bfloat16 products.
+
+    Parameters
     ----------
     name : str
         Names the compiled code on disk.
-    in_package : bool
+    in_package : bool, default True
         Whether it is the package's own, and so kept on disk.
     """
 
@@ -61,7 +85,7 @@ class Epilogue(ABC):
 
     def __init__(self, name: str, *, in_package: bool = True) -> None:
         self.name, self.in_package = name, in_package
-        self._compiled: dict[tuple[str, np.dtype[Any]], Any] = {}
+        self._compiled: dict[str, Any] = {}
 
     @abstractmethod
     def emit_reduce(self, tile: Tile) -> None:
@@ -83,70 +107,71 @@ class Epilogue(ABC):
         `is_normalized` has its sums already; another adds to `tile_sum`.
         """
 
-    def address(self, part: str, dtype: np.dtype[Any]) -> int:
-        """Return where the code of ``emit_<part>`` stands, compiled for a dtype of arithmetic at the first call."""
-        known = self._compiled.get((part, dtype))
-        if known is None:
-            known = self._compiled[part, dtype] = self._compile_tile_function(part, dtype)
-        return known.address  # type: ignore[no-any-return]
+    @abstractmethod
+    def sampled_formula(self, lanes: Lanes, block: SampledBlock) -> Formula:
+        """Return what a block's logits become in a sampled loss."""
 
-    def _compile_tile_function(self, part: str, dtype: np.dtype[Any]) -> Any:
-        emit, element = getattr(self, f"emit_{part}"), _FLOATS[dtype]
-        body = tile_intrinsic(lambda builder, arguments: emit(Tile(Lanes(builder, element), arguments)))
+    @abstractmethod
+    def full_formula(self, lanes: Lanes, block: FullBlock) -> Formula:
+        """Return what a block's logits become in an exact loss, before they are multiplied by `scale`."""
 
-        def function(tile, rows, copies, shifts, scale, tile_max, tile_sum, row_sums):  # type: ignore[no-untyped-def]
-            body(tile, rows, copies, shifts, scale, tile_max, tile_sum, row_sums)
-
-        signature = void(*[int64] * _NUM_ARGUMENTS)
-        return callback(function, signature, name=f"{self.name}.{part}.{dtype}", on_disk=self.in_package)
-
-    def sampled_functions(self, dtype: np.dtype[Any]) -> SampledFunctions:
-        """Return what the stages of a sampled loss call."""
-        return SampledFunctions(self.address("reduce", dtype), self.terms)
-
-    def full_functions(self, dtype: np.dtype[Any]) -> FullFunctions:
-        """Return what the passes of an exact loss call."""
-        return FullFunctions(self.address("accumulate", dtype), self.address("differentiate", dtype))
+    @abstractmethod
+    def emit_block_sums(self, lanes: Lanes, block: SumBlock) -> None:
+        """Emit the value alone: a block joins the running `tile_max` and `tile_sum` of the examples."""
 
     @property
     def terms(self) -> int:
         """Address of the terms of single logits; 0 where the loss is no sum of terms."""
         return 0
 
+    def _address(self, name: str, emit: Callable[..., None], count: int) -> int:
+        known = self._compiled.get(name)
+        if known is None:
+            full_name = f"{self.name}.{name}"
+            known = self._compiled[name] = emitted(emit, count, full_name, on_disk=self.in_package)
+        return known.address  # type: ignore[no-any-return]
 
-def tile_intrinsic(emit: Callable[[Any, TileArguments], None]) -> Any:
-    """Return an intrinsic of the arguments of a tile function."""
+    def tile_function(self, part: str, dtype: np.dtype[Any]) -> int:
+        """Return where the code of ``emit_<part>`` stands, compiled for a dtype of arithmetic at the first call."""
+        emit, element = getattr(self, f"emit_{part}"), _FLOATS[dtype]
 
-    @intrinsic  # type: ignore[untyped-decorator]
-    def body(
-        typingctx: Any, tile: Any, rows: Any, copies: Any, shifts: Any, scale: Any, tile_max: Any, tile_sum: Any,
-        row_sums: Any,
-    ) -> Any:  # fmt: skip
-        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            emit(builder, TileArguments(*arguments))
-            return context.get_dummy_value()
+        def body(builder: Any, *arguments: Any) -> None:
+            emit(Tile(Lanes(builder, element), TileArguments(*arguments)))
 
-        return types.void(*[types.int64] * _NUM_ARGUMENTS), codegen
+        return self._address(f"{part}.{dtype}", body, len(TileArguments._fields))
 
-    return body
+    def _block_function(self, kind: type[SampledBlock] | type[FullBlock], overlapped: bool) -> int:
+        formula: Any = self.sampled_formula if kind is SampledBlock else self.full_formula
+        operands = len(Product._fields) if overlapped else 0
 
+        def body(builder: Any, *arguments: Any) -> None:
+            lanes, block = block_lanes(builder), kind(*arguments[operands:])
+            product = Product(*arguments[:operands]) if overlapped else None
+            emit_block(lanes, formula(lanes, block), block, product)
 
-@intrinsic  # type: ignore[untyped-decorator]
-def call_tile_function(
-    typingctx: Any, function: Any, tile: Any, rows: Any, copies: Any, shifts: Any, scale: Any, tile_max: Any,
-    tile_sum: Any, row_sums: Any,
-) -> Any:  # fmt: skip
-    """Call the tile function at an address.
+        name = f"{kind.__name__}.{'overlapped' if overlapped else 'alone'}.{name_of_chosen()}"
+        return self._address(name, body, operands + len(kind._fields))
 
-    IN
-        function : the address
-        tile, rows, copies, shifts, scale, tile_max, tile_sum, row_sums : see `TileArguments`; 0 for what the function
-            does not use
-    """
+    def _sum_function(self) -> int:
+        def body(builder: Any, *arguments: Any) -> None:
+            self.emit_block_sums(block_lanes(builder), SumBlock(*arguments))
 
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [_INT64] * _NUM_ARGUMENTS)
-        builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
-        return context.get_dummy_value()
+        return self._address(f"SumBlock.{name_of_chosen()}", body, len(SumBlock._fields))
 
-    return types.void(*[types.int64] * (1 + _NUM_ARGUMENTS)), codegen
+    def sampled_functions(self, dtype: np.dtype[Any]) -> SampledFunctions:
+        """Return what the stages of a sampled loss call."""
+        return SampledFunctions(self.tile_function("reduce", dtype), self.terms)
+
+    def full_functions(self, dtype: np.dtype[Any]) -> FullFunctions:
+        """Return what the passes of an exact loss call."""
+        return FullFunctions(self.tile_function("accumulate", dtype), self.tile_function("differentiate", dtype))
+
+    def bf16_sampled_functions(self) -> Bf16SampledFunctions:
+        """Return what the stages of a sampled loss call on packed blocks."""
+        alone, overlapped = (self._block_function(SampledBlock, each) for each in (False, True))
+        return Bf16SampledFunctions(alone, overlapped, self._sum_function() if self.is_normalized else 0, self.terms)
+
+    def bf16_full_functions(self) -> Bf16FullFunctions:
+        """Return what the passes of an exact loss call on packed blocks."""
+        alone, overlapped = (self._block_function(FullBlock, each) for each in (False, True))
+        return Bf16FullFunctions(alone, overlapped, self._sum_function())

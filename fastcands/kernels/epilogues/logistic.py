@@ -6,8 +6,8 @@ import math
 
 from fastcands.jit import kernel
 from fastcands.kernels.epilogues.per_logit import PerLogit
+from fastcands.simd.bf16.quick_exp import emit_quick_softplus_and_sigmoid
 from fastcands.simd.logistic import emit_softplus_and_sigmoid
-from fastcands.simd.quick_exp import emit_quick_softplus_and_sigmoid
 
 __all__ = ["LOGISTIC"]
 

@@ -16,8 +16,10 @@ from numba.core.types.containers import UniTuple
 from numba.extending import intrinsic
 
 from fastcands.jit import callback, kernel
+from fastcands.kernels.epilogues.block import FullBlock, SampledBlock, SumBlock
 from fastcands.kernels.epilogues.interface import Epilogue
 from fastcands.kernels.epilogues.tile import Tile
+from fastcands.simd.bf16.rows import HALVES, Formula, Running, each_row
 from fastcands.simd.vector import Lanes
 
 __all__ = ["PerLogit", "terms_of", "terms_of_all"]
@@ -112,6 +114,42 @@ class PerLogit(Epilogue):
             finish(row, parts)
 
         self._emit_logits(tile, sums, use)
+
+    def sampled_formula(self, lanes: Lanes, block: SampledBlock) -> Formula:
+        """Return copies f'(logit), and the sums of copies f(logit)."""
+        return _Slopes(self.emit_fast, lanes, block.tile_sum, block.copies)
+
+    def full_formula(self, lanes: Lanes, block: FullBlock) -> Formula:
+        """Return f'(logit), and the sums of f(logit)."""
+        return _Slopes(self.emit_fast, lanes, block.tile_sum, None)
+
+    def emit_block_sums(self, lanes: Lanes, block: SumBlock) -> None:
+        """Emit ``tile_sum += f(logits).sum(0)``."""
+        builder, sums = lanes.builder, [lanes.variable(lanes.const(0)) for _ in HALVES]
+        with each_row(lanes, block) as logits:
+            for logit, total in zip(logits, sums, strict=True):
+                loss, _ = self.emit_fast(lanes, logit)
+                builder.store(builder.fadd(builder.load(total), loss), total)
+        for total, offset in zip(sums, HALVES, strict=True):
+            at = lanes.at(block.tile_sum, offset)
+            lanes.store(builder.fadd(lanes.load(at), builder.load(total)), at)
+
+
+class _Slopes(Formula):
+    """f' of a logit, times a factor of its row if there is one, and the sums of as many f."""
+
+    def __init__(self, emit: Emit, lanes: Lanes, sums: Any, copies: Any) -> None:
+        self._emit, self._copies, self.running = emit, copies, (Running(lanes, sums),)
+
+    def emit(self, lanes: Lanes, logit: Any, half: int, row: Any) -> Any:
+        loss, slope = self._emit(lanes, logit)
+        (total,) = self.running
+        if self._copies is None:
+            total.set(half, lanes.builder.fadd(total.get(half), loss))
+            return slope
+        copies = lanes.splat(lanes.load_scalar(lanes.at(self._copies, lanes.bytes_of(row))))
+        total.set(half, lanes.fma(copies, loss, total.get(half)))
+        return lanes.builder.fmul(copies, slope)
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from fastcands.kernels.epilogues.block import FullBlock, SampledBlock, SumBlock
 from fastcands.kernels.epilogues.interface import Epilogue
 from fastcands.kernels.epilogues.tile import Tile
+from fastcands.simd.bf16.quick_exp import emit_quick_exp
+from fastcands.simd.bf16.rows import HALVES, Formula, Running, each_row, vectors
 from fastcands.simd.exp import LOWEST, emit_exp
+from fastcands.simd.vector import Lanes
 
-__all__ = ["SOFTMAX", "Softmax"]
+__all__ = ["SOFTMAX"]
 
 
-class Softmax(Epilogue):
+class _Softmax(Epilogue):
     """Cross-entropy of a softmax."""
 
     is_normalized = True
@@ -59,5 +65,56 @@ class Softmax(Epilogue):
                 parts.append(part)
             tile.add_to_row_sums(row, parts)
 
+    def sampled_formula(self, lanes: Lanes, block: SampledBlock) -> Formula:
+        """Return e^logit, its sums, and the maxima of the logits."""
+        return _Exponentials(lanes, block)
 
-SOFTMAX = Softmax("softmax")
+    def full_formula(self, lanes: Lanes, block: FullBlock) -> Formula:
+        """Return e^(logit - shift)."""
+        return _Probabilities(lanes, block)
+
+    def emit_block_sums(self, lanes: Lanes, block: SumBlock) -> None:
+        """Emit a step of a running maximum and a running sum of exponentials."""
+        builder, before, highest = lanes.builder, vectors(lanes, block.tile_max), Running(lanes, block.tile_max)
+        with each_row(lanes, block) as logits:
+            for half, logit in enumerate(logits):
+                highest.set(half, lanes.maximum(logit, highest.get(half)))
+        top = [highest.get(half) for half in range(2)]
+        # the block's own sums start at zero: a chain of one block, not of all classes
+        sums = [lanes.variable(lanes.const(0)) for _ in HALVES]
+        with each_row(lanes, block) as logits:
+            for half, logit in enumerate(logits):
+                power = emit_quick_exp(lanes, builder.fsub(logit, top[half]))
+                builder.store(builder.fadd(builder.load(sums[half]), power), sums[half])
+        for half, offset in enumerate(HALVES):
+            shrink = emit_quick_exp(lanes, builder.fsub(before[half], top[half]))
+            at = lanes.at(block.tile_sum, offset)
+            lanes.store(lanes.fma(lanes.load(at), shrink, builder.load(sums[half])), at)
+        highest.emit_end()
+
+
+class _Exponentials(Formula):
+    """e^logit, its sums and the maxima of the logits."""
+
+    def __init__(self, lanes: Lanes, block: SampledBlock) -> None:
+        self.running = Running(lanes, block.tile_sum), Running(lanes, block.tile_max)
+
+    def emit(self, lanes: Lanes, logit: Any, half: int, row: Any) -> Any:
+        total, highest = self.running
+        highest.set(half, lanes.maximum(logit, highest.get(half)))
+        power = emit_quick_exp(lanes, logit)
+        total.set(half, lanes.builder.fadd(total.get(half), power))
+        return power
+
+
+class _Probabilities(Formula):
+    """e^(logit - shift), with one shift an example."""
+
+    def __init__(self, lanes: Lanes, block: FullBlock) -> None:
+        self._shifts = vectors(lanes, block.shifts)
+
+    def emit(self, lanes: Lanes, logit: Any, half: int, row: Any) -> Any:
+        return emit_quick_exp(lanes, lanes.builder.fsub(logit, self._shifts[half]))
+
+
+SOFTMAX = _Softmax("softmax")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel
-from fastcands.kernels.epilogues.interface import call_tile_function
+from fastcands.kernels.epilogues.call import call
 from fastcands.kernels.table.gather import gather_rows_of
 from fastcands.kernels.table.view import FLOAT32, FLOAT64
 from fastcands.simd.denormals import flush_denormals, restore_denormals
@@ -105,10 +105,10 @@ def _class_sums(worker: int, num_threads: int, counter: int, job: Any) -> None:
                         address(offsets, first + r), tile + r * nr * itemsize,
                     )  # fmt: skip
                 place = (c * panels + j) * nr
-                call_tile_function(
-                    accumulate, tile, padded, address(ones, 0), address(job.shifts, j * nr), 0,
-                    address(chunk_max, place), address(chunk_sum, place), 0,
-                )  # fmt: skip
+                call(accumulate, (
+                    tile, padded, address(ones, 0), address(job.shifts, j * nr), 0, address(chunk_max, place),
+                    address(chunk_sum, place), 0,
+                ))  # fmt: skip
     restore_denormals(mode)
 
 
@@ -178,11 +178,11 @@ def _class_gradients(worker: int, num_threads: int, counter: int, job: Any) -> N
                             address(offsets, first + r), address(tile, r * nr),
                         )  # fmt: skip
                     place = (p + j) * nr
-                    call_tile_function(
-                        differentiate, address(tile, 0), padded, address(ones, 0), address(job.shifts, place),
+                    call(differentiate, (
+                        address(tile, 0), padded, address(ones, 0), address(job.shifts, place),
                         address(job.factors, place), 0, address(chunk_sum, (c * panels + p + j) * nr),
                         address(row_sums, worker * block * half_panel),
-                    )  # fmt: skip
+                    ))  # fmt: skip
                     begin, end = end, end_of_panel(job, end, job.label_starts[b + 1], p + j, nr)
                     _subtract_shares(job, tile, begin, end, first, worker)
                     for d in range(0, depth, MR):

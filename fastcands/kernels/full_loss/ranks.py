@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import parallel_kernel, prange
-from fastcands.kernels.epilogues.interface import call_tile_function
+from fastcands.kernels.epilogues.call import call
 from fastcands.kernels.full_loss.all_classes import rows_at
 from fastcands.kernels.full_loss.class_order import comes_before
 from fastcands.kernels.table.gather import read_row
@@ -143,10 +143,10 @@ def ranks_and_sums(
                             address(offsets, first + r), address(tile, r * nr),
                         )  # fmt: skip
                     at_example = (c * panels + j) * nr
-                    call_tile_function(
-                        accumulate, address(tile, 0), last - first, 0, 0, 0, address(chunk_max, at_example),
+                    call(accumulate, (
+                        address(tile, 0), last - first, 0, 0, 0, address(chunk_max, at_example),
                         address(chunk_sum, at_example), 0,
-                    )  # fmt: skip
+                    ))  # fmt: skip
                     if not with_ranks:
                         continue
                     for e in range(nr):

@@ -11,7 +11,7 @@ from fastcands.jit import kernel, parallel_kernel, prange
 from fastcands.kernels.optimizers.stochastic_rounding import COUNTER_STEP, from_bfloat16, row_words, to_bfloat16
 from fastcands.kernels.optimizers.update_rows import AT_MOST, READ_AHEAD, ask_for, clip_factor, square_sum
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.numbers import float32_at, float64_at, uint16_at
+from fastcands.simd.memory import float32_at, float64_at, uint16_at
 from fastcands.simd.vector import address
 
 __all__ = ["adagrad_rows", "rowwise_adagrad_rows"]

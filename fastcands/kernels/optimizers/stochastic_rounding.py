@@ -22,8 +22,7 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel
-from fastcands.simd.memory import as_float32
-from fastcands.simd.numbers import float32_bits
+from fastcands.simd.memory import as_float32, float32_bits
 
 __all__ = ["COUNTER_STEP", "from_bfloat16", "row_words", "to_bfloat16"]
 

@@ -22,8 +22,7 @@ import math
 import numpy as np
 
 from fastcands.jit import kernel
-from fastcands.simd.memory import prefetch
-from fastcands.simd.numbers import float32_at, float64_at
+from fastcands.simd.memory import float32_at, float64_at, prefetch
 
 __all__ = ["AT_MOST", "READ_AHEAD", "ask_for", "clip_factor", "square_sum"]
 

@@ -7,19 +7,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastcands.kernels.epilogues.interface import SampledFunctions
+from fastcands.kernels.epilogues.interface import Bf16SampledFunctions, SampledFunctions
 from fastcands.kernels.table.blocking import panel_width, panels_for, whole_tiles
 from fastcands.kernels.table.view import TableView
 from fastcands.simd.target import MR
-from fastcands.workspace import given, number, result, shared
+from fastcands.workspace import given, joined, number, result, shared
 
-__all__ = ["SampledLossJob", "SampledLossSizes", "SampledLossWorkspace"]
+__all__ = ["SampledLossJob", "SampledLossSizes", "SampledLossWorkspace", "SharedFields"]
 
 _DIGITS = 2048
 _PANELS_AT_ONCE, _FEATURES_AT_ONCE = 8, 256
 """Panels and features of one task of `input_gradients`, at most."""
 _INT64, _FLOAT64 = np.int64, np.float64
-_FORWARD, _BACKWARD = "logits", "weight_gradients input_gradients"
+_FORWARD, _BACKWARD = "logits exceeding", "weight_gradients input_gradients"
 
 
 class SampledLossSizes(NamedTuple):
@@ -111,8 +111,8 @@ class SampledLossSizes(NamedTuple):
         return max(self.block * self.nr // 2, math.prod(self.input_task) * self.nr)
 
 
-class SampledLossWorkspace(NamedTuple):
-    """What the stages of one call leave to each other; kept for calls of the same sizes. See `SampledLossJob`."""
+class SharedFields(NamedTuple):
+    """What the stages of one call leave to each other, whatever the products are of. See `SampledLossJob`."""
 
     # candidates and labels merged, see `merge_candidates`
     sizes: Any = shared(lambda n: (4,), _INT64, written="prologue", read=f"{_FORWARD} reduce {_BACKWARD} caller")
@@ -123,7 +123,7 @@ class SampledLossWorkspace(NamedTuple):
     """Where its row of the table begins."""
     offsets: Any = shared(lambda n: (n.padded,), written="prologue logits", read="logits")
     """What is added to its logits, -inf beyond C."""
-    copies: Any = shared(lambda n: (n.padded,), written="prologue", read="logits caller")
+    copies: Any = shared(lambda n: (n.padded,), written="prologue", read=f"{_FORWARD} caller")
     """How often it counts."""
     gradient_rows: Any = shared(lambda n: (n.padded,), _INT64, written="prologue", read="weight_gradients caller")
     """The row of the gradient it has."""
@@ -147,14 +147,6 @@ class SampledLossWorkspace(NamedTuple):
     """Space for sorting."""
 
     # the forward pass
-    packed_inputs: Any = shared(
-        lambda n: (n.panels, n.depth, n.nr), written="prologue", read="prologue logits input_gradients"
-    )
-    """Panels of examples along features, see `packing`."""
-    packed_inputs_t: Any = shared(
-        lambda n: (n.feature_panels, n.panels * n.nr, n.nr), written="prologue", read="prologue weight_gradients"
-    )
-    """Panels of features along examples; none without a backward pass."""
     label_weights: Any = shared(lambda n: (n.labels, n.depth), written="prologue", read="prologue input_gradients")
     """Rows of the true classes."""
     log_normalizer: Any = shared(lambda n: (n.examples,), written="caller", read="prologue reduce")
@@ -163,16 +155,6 @@ class SampledLossWorkspace(NamedTuple):
     """`log_normalizer`, padded to whole panels."""
     padded_upstream: Any = shared(lambda n: (n.panels * n.nr,), written="prologue", read="logits")
     """`upstream`, padded to whole panels."""
-    rows: Any = shared(
-        lambda n: (n.kept_blocks, n.block, n.row_stride), written="logits", read="logits reduce input_gradients caller"
-    )
-    """Rows of the candidates."""
-    tiles: Any = shared(
-        lambda n: (n.kept_blocks, n.panels if n.needs_grad else 1, n.block, n.nr),
-        written="logits weight_gradients",
-        read="logits weight_gradients input_gradients",
-    )
-    """Tiles of logits, then of what the epilogue makes of them, then of their gradients."""
     tile_max: Any = shared(
         lambda n: (n.blocks, n.panels, n.nr), written="logits reduce", read="reduce weight_gradients caller"
     )
@@ -185,8 +167,35 @@ class SampledLossWorkspace(NamedTuple):
     """Corrected; -inf where there is no class."""
     true_gradient: Any = shared(lambda n: (n.examples, n.num_true), written="reduce caller", read="input_gradients")
     """Gradient with respect to `true_logits`."""
+
+
+class _Float32Fields(NamedTuple):
+    """What products of float32 and float64 need beside those."""
+
+    packed_inputs: Any = shared(
+        lambda n: (n.panels, n.depth, n.nr), written="prologue", read="prologue logits input_gradients"
+    )
+    """Panels of examples along features, see `packing`."""
+    packed_inputs_t: Any = shared(
+        lambda n: (n.feature_panels, n.panels * n.nr, n.nr), written="prologue", read="prologue weight_gradients"
+    )
+    """Panels of features along examples; none without a backward pass."""
+    rows: Any = shared(
+        lambda n: (n.kept_blocks, n.block, n.row_stride), written="logits", read="logits reduce input_gradients caller"
+    )
+    """Rows of the candidates."""
+    tiles: Any = shared(
+        lambda n: (n.kept_blocks, n.panels if n.needs_grad else 1, n.block, n.nr),
+        written="logits weight_gradients",
+        read="logits weight_gradients input_gradients",
+    )
+    """Tiles of logits, then of what the epilogue makes of them, then of their gradients."""
     input_task: Any = number(lambda n: n.input_task, read="input_gradients")
     """Panels and features of one task of `input_gradients`."""
+
+
+SampledLossWorkspace = joined("SampledLossWorkspace", __name__, SharedFields, _Float32Fields)
+"""What the stages of one call leave to each other; kept for calls of the same sizes."""
 
 
 class SampledLossJob(NamedTuple):
@@ -205,7 +214,7 @@ class SampledLossJob(NamedTuple):
     """Whether copies of a candidate are merged whatever their expected counts, as a softmax allows."""
     needs_grad: bool
     """Whether there will be a backward pass."""
-    functions: SampledFunctions
+    functions: SampledFunctions | Bf16SampledFunctions
     """The epilogue."""
     workspace: int
     """Where the workspace lies."""

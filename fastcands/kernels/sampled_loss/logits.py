@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 from fastcands.jit import kernel
-from fastcands.kernels.epilogues.interface import call_tile_function
+from fastcands.kernels.epilogues.call import call
 from fastcands.kernels.table.gather import gather_rows_of
 from fastcands.kernels.table.view import bias_of, row_address
 from fastcands.simd.denormals import flush_denormals, restore_denormals
@@ -109,8 +109,8 @@ def logits(worker: int, num_threads: int, counter: int, job: Any) -> None:
             if job.remove_hits:
                 mask_accidental_hits(job, tile, j, first, first + real)
             at = (b * panels + j) * nr
-            call_tile_function(
-                reduce, address(tile, 0), padded, address(job.copies, first), address(job.shifts, j * nr),
+            call(reduce, (
+                address(tile, 0), padded, address(job.copies, first), address(job.shifts, j * nr),
                 address(job.padded_upstream, j * nr), address(tile_max, at), address(tile_sum, at), 0,
-            )  # fmt: skip
+            ))  # fmt: skip
     restore_denormals(mode)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastcands.simd.bfloat16 import BLOCK_BYTES, SIDE
+from fastcands.simd.dot.blocks import BLOCK_BYTES, SIDE
 from fastcands.simd.exp import LOWEST
 from fastcands.simd.target import MR, VECTOR_BYTES
 

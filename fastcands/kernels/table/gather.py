@@ -8,8 +8,7 @@ import numpy as np
 
 from fastcands.jit import kernel, parallel_kernel, prange
 from fastcands.kernels.table.view import BFLOAT16, FLOAT32, FLOAT64, float16_value
-from fastcands.simd.memory import as_float32, prefetch
-from fastcands.simd.numbers import float32_at, float64_at, uint16_at
+from fastcands.simd.memory import as_float32, float32_at, float64_at, prefetch, uint16_at
 
 __all__ = ["gather_rows", "gather_rows_of", "read_row"]
 

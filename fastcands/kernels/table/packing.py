@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel, parallel_kernel, prange
+from fastcands.simd.dot.blocks import SIDE
 from fastcands.simd.target import VECTOR_BYTES
 from fastcands.simd.transpose import transpose_square
 from fastcands.simd.vector import address
 
-__all__ = ["pack_inputs", "pack_panel"]
+__all__ = ["copy_block", "pack_inputs", "pack_panel"]
 
 
 @kernel
@@ -71,3 +72,25 @@ def pack_inputs(inputs: Any, packed: Any, packed_t: Any, num_threads: int) -> No
     """
     for index in prange(packed.shape[0]):
         pack_panel(inputs, np.int64(index), packed, packed_t)
+
+
+@kernel
+def copy_block(inputs: Any, first: int, begin: int, tile: Any, w: int) -> None:
+    """``tile[w] = inputs[first:first + 32, begin:begin + 32]``, zero beyond them.
+
+    IN
+        inputs : (B, D) float32
+        first, begin : first example and feature
+        w : which tile
+    OUT
+        tile : (workers, 32, 32)
+    """
+    examples, features = min(SIDE, inputs.shape[0] - first), min(SIDE, inputs.shape[1] - begin)
+    for i in range(examples):
+        for d in range(features):
+            tile[w, i, d] = inputs[first + i, begin + d]
+        for d in range(features, SIDE):
+            tile[w, i, d] = 0
+    for i in range(examples, SIDE):
+        for d in range(SIDE):
+            tile[w, i, d] = 0

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcands.jit import kernel
-from fastcands.simd.memory import as_float32
-from fastcands.simd.numbers import float32_at, float64_at, uint16_at
+from fastcands.simd.memory import as_float32, float32_at, float64_at, uint16_at
 
 __all__ = [
     "BFLOAT16", "FLOAT16", "FLOAT32", "FLOAT64", "TableView", "bias_of", "float16_value", "number_at", "row_address",

@@ -1,4 +1,4 @@
-"""Exact losses over every class on matrix tiles, without an array of examples x classes.
+"""Exact losses over every class by bfloat16 products, without an array of examples x classes.
 
 The passes are those of `all_classes`: one for a value, a second one for the gradients of a softmax. A block of classes
 is rounded and packed while it is in cache and meets all examples, 32 at a time; logits live in the first-level cache,
@@ -16,23 +16,17 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel
-from fastcands.kernels.full_loss.bf16.class_blocks import end_of_panel, mask_labels, pack_class_rows, prefetch_rows
+from fastcands.kernels.epilogues.call import call
+from fastcands.kernels.full_loss.all_classes import end_of_panel
+from fastcands.kernels.full_loss.bf16.class_blocks import mask_labels, pack_class_rows, prefetch_rows
 from fastcands.kernels.table.blocking import LOWEST
-from fastcands.simd.bfloat16 import SIDE
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
-from fastcands.simd.matrix_classes import (
-    add_exponentials,
-    add_logistic_losses,
-    logistic_block,
-    probability_block,
-    product_beside_logistic,
-    product_beside_probabilities,
-)
-from fastcands.simd.vector import address, fetch_add
-from fastcands.stages import StagedKernel
+from fastcands.simd.dot import block_product, configure, release
+from fastcands.simd.dot.blocks import SIDE
+from fastcands.simd.vector import address
+from fastcands.stages import StagedKernel, next_task
 
-__all__ = ["bf16_class_gradients", "bf16_class_sums"]
+__all__ = ["class_gradients", "class_sums"]
 
 _NUMBERS = SIDE * SIDE
 _BLOCK_BYTES = 4 * _NUMBERS
@@ -41,117 +35,106 @@ _BLOCK_BYTES = 4 * _NUMBERS
 @kernel
 def _sum_panel(job: Any, c: int, j: int, first: int, last: int, begin: int, end: int, worker: int) -> None:
     """Reduce the logits of classes `first` to `last`, packed, and panel j; labels `begin` to `end` are theirs."""
-    tile, columns, by_row, split = job.tile, job.columns, job.by_row, job.split
-    groups, steps, words = by_row.shape[1:]
+    tile, inputs, packed_rows, split = job.tile, job.packed_inputs, job.packed_rows, job.split
+    row_panels, steps, words = packed_rows.shape[1:]
     height = tile.shape[1]
-    where, place = address(tile, worker * height * SIDE), (c * columns.shape[0] + j) * SIDE
+    where, place = address(tile, worker * height * SIDE), (c * inputs.shape[0] + j) * SIDE
     for top in range(first, last, height):
         here = (min(height, last - top) + SIDE - 1) // SIDE
-        for g in range(here):
+        for p in range(here):
             block_product(
-                address(by_row, (worker * groups + (top - first) // SIDE + g) * steps * words),
-                address(columns, j * steps * words), steps, split, 0, where + g * _BLOCK_BYTES, SIDE,
+                address(packed_rows, (worker * row_panels + (top - first) // SIDE + p) * steps * words),
+                address(inputs, j * steps * words), steps, split, 0, where + p * _BLOCK_BYTES, SIDE,
             )  # fmt: skip
         mask_labels(job, begin, end, top, here * SIDE, worker)
-        if job.logistic:
-            add_logistic_losses(where, here * SIDE, address(job.offsets, top), address(job.chunk_sum, place))
-        else:
-            add_exponentials(
-                where,
-                here * SIDE,
-                address(job.offsets, top),
-                address(job.chunk_max, place),
-                address(job.chunk_sum, place),
-            )
+        call(job.functions.accumulate, (
+            where, here * SIDE, address(job.offsets, top), address(job.chunk_max, place),
+            address(job.chunk_sum, place),
+        ))  # fmt: skip
 
 
-def _sum_chunks(worker: int, num_threads: int, job: Any) -> None:
+def _class_sums(worker: int, num_threads: int, counter: int, job: Any) -> None:
     """Reduce the logits of all classes but the true ones to one or two numbers for each example and chunk.
 
-    A worker takes the next chunk.
+    Workers take chunks one by one.
 
     IN
         worker, num_threads : who of how many
-        job : FullLossJob
+        counter : of the tasks
+        job : FullLossJob with a Bf16FullLossWorkspace
     """
     chunks, panels = job.chunk_sum.shape[:2]
-    block = job.by_row.shape[1] * SIDE
-    blocks = (job.num_classes + block - 1) // block
+    block = job.packed_rows.shape[1] * SIDE
+    blocks = (job.table.total + block - 1) // block
     mode = flush_denormals()
-    configure_tiles()
+    configure()
     while True:
-        c = fetch_add(job.counter)
+        c = next_task(counter)
         if c >= chunks:
             break
         for j in range(panels):
-            for lane in range(SIDE):
-                job.chunk_max[c, j, lane] = LOWEST
-                job.chunk_sum[c, j, lane] = 0
+            for e in range(SIDE):
+                job.chunk_max[c, j, e] = LOWEST
+                job.chunk_sum[c, j, e] = 0
         for b in range(c * blocks // chunks, (c + 1) * blocks // chunks):
-            first, last = b * block, min((b + 1) * block, job.num_classes)
+            first, last = b * block, min((b + 1) * block, job.table.total)
             pack_class_rows(job, first, last, worker)
             end = job.label_starts[b]
             for j in range(panels):
-                begin, end = end, end_of_panel(job, end, job.label_starts[b + 1], j)
-                prefetch_rows(job, last, min(last + block, job.num_classes), j, panels)
+                begin, end = end, end_of_panel(job, end, job.label_starts[b + 1], j, SIDE)
+                prefetch_rows(job, last, min(last + block, job.table.total), j, panels)
                 _sum_panel(job, c, j, first, last, begin, end, worker)
-    release_tiles()
+    release()
     restore_denormals(mode)
 
 
 @kernel
-def _form_panel(job: Any, c: int, j: int, p: int, first: int, last: int, begin: int, end: int, worker: int) -> None:
-    """Turn the logits of a block of classes and panel j into gradients, packed; p is the first panel of `left`.
+def _form_panel(job: Any, c: int, j: int, at: int, first: int, last: int, begin: int, end: int, worker: int) -> None:
+    """Turn the logits of a block of classes and panel j into gradients, packed, panel `at` of those at once.
 
-    Each group's product runs beside the vector arithmetic of the one before.
+    Each panel of classes has its product overlap the epilogue of the one before.
     """
-    by_row, left, factors, split, tile = job.by_row, job.left, job.factors, job.split, job.tile
-    groups, steps, words = by_row.shape[1:]
-    panels, together = job.columns.shape[0], left.shape[2]
-    inputs, real = address(job.columns, j * steps * words), job.inputs.shape[0] - j * SIDE
+    packed_rows, split, tile = job.packed_rows, job.split, job.tile
+    gradients, gradients_t = job.packed_gradients, job.packed_gradients_t
+    row_panels, steps, words = packed_rows.shape[1:]
+    panels, together = job.packed_inputs.shape[0], gradients.shape[2]
+    inputs, examples = address(job.packed_inputs, j * steps * words), job.inputs.shape[0] - j * SIDE
     shifts, chunk_sum = address(job.shifts, j * SIDE), address(job.chunk_sum, (c * panels + j) * SIDE)
-    factor, count = address(factors, j * SIDE), (last - first + SIDE - 1) // SIDE
+    factors, count = address(job.factors, j * SIDE), (last - first + SIDE - 1) // SIDE
     block_product(
-        address(by_row, worker * groups * steps * words), inputs, steps, split, 0, address(tile, 2 * worker * _NUMBERS),
-        SIDE,
+        address(packed_rows, worker * row_panels * steps * words), inputs, steps, split, 0,
+        address(tile, 2 * worker * _NUMBERS), SIDE,
     )  # fmt: skip
-    for g in range(count):
-        slot, other, top = 2 * worker + g % 2, 2 * worker + (g + 1) % 2, first + g * SIDE
+    for p in range(count):
+        slot, other, top = 2 * worker + p % 2, 2 * worker + (p + 1) % 2, first + p * SIDE
         mask_labels(job, begin, end, top, SIDE, slot)
-        logits, out, offsets = (
-            address(tile, slot * _NUMBERS),
-            address(tile, other * _NUMBERS),
-            address(job.offsets, top),
-        )
-        sums = address(job.row_sums, (worker * groups + g) * SIDE * 16)
-        to_left = address(left, ((worker * groups + g) * together + j - p) * words)
-        to_right = address(job.right, (worker * groups + g) * words)
-        if g + 1 == count:
-            if job.logistic:
-                logistic_block(split, logits, offsets, chunk_sum, factor, real, sums, to_left, to_right)
-            else:
-                probability_block(split, logits, offsets, shifts, factor, real, sums, to_left, to_right)
+        logits, offsets = address(tile, slot * _NUMBERS), address(job.offsets, top)
+        row_sums = address(job.row_sums, (worker * row_panels + p) * SIDE * 16)
+        left = address(gradients, ((worker * row_panels + p) * together + at) * words)
+        right = address(gradients_t, (worker * row_panels + p) * words)
+        if p + 1 == count:
+            call(job.functions.differentiate, (
+                split, logits, offsets, shifts, factors, examples, chunk_sum, row_sums, left, right,
+            ))  # fmt: skip
             break
-        rows = address(by_row, (worker * groups + g + 1) * steps * words)
-        if job.logistic:
-            product_beside_logistic(
-                rows, inputs, steps, split, out, logits, offsets, chunk_sum, factor, real, sums, to_left, to_right
-            )
-        else:
-            product_beside_probabilities(
-                rows, inputs, steps, split, out, logits, offsets, shifts, factor, real, sums, to_left, to_right
-            )
+        rows = address(packed_rows, (worker * row_panels + p + 1) * steps * words)
+        out = address(tile, other * _NUMBERS)
+        call(job.functions.differentiate_overlapped, (
+            rows, inputs, steps, out, split, logits, offsets, shifts, factors, examples, chunk_sum, row_sums, left,
+            right,
+        ))  # fmt: skip
 
 
 @kernel
 def _add_to_inputs(job: Any, c: int, j: int, here: int, add: bool, worker: int) -> None:
     """Add what a block of classes is to the gradient of the inputs of panel j, to the share of chunk c."""
-    groups, words = job.right.shape[1:]
+    row_panels, words = job.packed_gradients_t.shape[1:]
     panels, steps = job.input_sums.shape[1:3]
     for s in range(steps):
         block_product(
-            address(job.by_column, (worker * steps + s) * groups * words), address(job.right, worker * groups * words),
-            here, job.split, add, address(job.input_sums, ((c * panels + j) * steps + s) * _NUMBERS), SIDE,
+            address(job.packed_rows_t, (worker * steps + s) * row_panels * words),
+            address(job.packed_gradients_t, worker * row_panels * words), here, job.split, add,
+            address(job.input_sums, ((c * panels + j) * steps + s) * _NUMBERS), SIDE,
         )  # fmt: skip
 
 
@@ -166,23 +149,27 @@ def _write_block(job: Any, worker: int, place: int, row: int, begin: int) -> Non
 
 
 @kernel
-def _add_to_weights(job: Any, first: int, last: int, p: int, length: int, worker: int) -> None:
-    """Add what panels p to p + length are to the gradient of rows `first` to `last`; the first ones set it."""
-    left, input_rows, sums, weight_rows = job.left, job.input_rows, job.sums, job.weight_rows
-    groups, together, words = left.shape[1:]
-    steps, panels = input_rows.shape[:2]
+def _add_to_weights(job: Any, first: int, last: int, start: int, length: int, worker: int) -> None:
+    """Add what `length` panels of examples, from `start` on, are to the gradient of rows `first` to `last`.
+
+    The first ones set it.
+    """
+    gradients, inputs_t, sums, weight_rows = job.packed_gradients, job.packed_inputs_t, job.sums, job.weight_rows
+    row_panels, together, words = gradients.shape[1:]
+    steps, panels = inputs_t.shape[:2]
     width, in_place = weight_rows.shape[1], sums.shape[1] == 0
-    for g in range((last - first + SIDE - 1) // SIDE):
+    for p in range((last - first + SIDE - 1) // SIDE):
         for s in range(steps):
-            row, place = first + g * SIDE, (g * steps + s) * _NUMBERS
+            row, place = first + p * SIDE, (p * steps + s) * _NUMBERS
             out = address(weight_rows, row * width + s * SIDE)
             if not in_place:
                 out = address(sums, worker * sums.shape[1] + place)
             block_product(
-                address(left, (worker * groups + g) * together * words), address(input_rows, (s * panels + p) * words),
-                length, job.split, p, out, width if in_place else SIDE,
+                address(gradients, (worker * row_panels + p) * together * words),
+                address(inputs_t, (s * panels + start) * words), length, job.split, start, out,
+                width if in_place else SIDE,
             )  # fmt: skip
-            if not in_place and p + length == panels:
+            if not in_place and start + length == panels:
                 _write_block(job, worker, place, row, s * SIDE)
 
 
@@ -202,50 +189,51 @@ def _finish_block(job: Any, b: int, first: int, last: int, worker: int) -> None:
         bias_rows[row] += share
 
 
-def _form_chunks(worker: int, num_threads: int, job: Any) -> None:
-    """Form the gradients; those of the inputs lack the true classes' shares. A worker takes the next chunk.
+def _class_gradients(worker: int, num_threads: int, counter: int, job: Any) -> None:
+    """Form the gradients; those of the inputs lack the true classes' shares. Workers take chunks one by one.
 
     IN
         worker, num_threads : who of how many
-        job : FullLossJob
+        counter : of the tasks
+        job : FullLossJob with a Bf16FullLossWorkspace
     """
     chunks, panels = job.chunk_sum.shape[:2]
-    groups, together = job.left.shape[1:3]
-    block = groups * SIDE
-    blocks = (job.num_classes + block - 1) // block
+    row_panels, together = job.packed_gradients.shape[1:3]
+    block = row_panels * SIDE
+    blocks = (job.table.total + block - 1) // block
     mode = flush_denormals()
-    configure_tiles()
+    configure()
     while True:
-        c = fetch_add(job.counter)
+        c = next_task(counter)
         if c >= chunks:
             break
         for j in range(panels):
-            for lane in range(SIDE):
-                job.chunk_sum[c, j, lane] = 0
+            for e in range(SIDE):
+                job.chunk_sum[c, j, e] = 0
         first_block = c * blocks // chunks
         for b in range(first_block, (c + 1) * blocks // chunks):
-            first, last = b * block, min((b + 1) * block, job.num_classes)
+            first, last = b * block, min((b + 1) * block, job.table.total)
             here = (last - first + SIDE - 1) // SIDE
             pack_class_rows(job, first, last, worker)
             for r in range(block):
                 for lane in range(16):
                     job.row_sums[worker, r, lane] = 0
             end = job.label_starts[b]
-            for p in range(0, panels, together):
-                length = min(together, panels - p)
-                for j in range(p, p + length):
-                    begin, end = end, end_of_panel(job, end, job.label_starts[b + 1], j)
-                    prefetch_rows(job, last, min(last + block, job.num_classes), j, panels)
-                    _form_panel(job, c, j, p, first, last, begin, end, worker)
+            for start in range(0, panels, together):
+                length = min(together, panels - start)
+                for j in range(start, start + length):
+                    begin, end = end, end_of_panel(job, end, job.label_starts[b + 1], j, SIDE)
+                    prefetch_rows(job, last, min(last + block, job.table.total), j, panels)
+                    _form_panel(job, c, j, j - start, first, last, begin, end, worker)
                     _add_to_inputs(job, c, j, here, b > first_block, worker)
-                _add_to_weights(job, first, last, p, length, worker)
+                _add_to_weights(job, first, last, start, length, worker)
             _finish_block(job, b, first, last, worker)
-    release_tiles()
+    release()
     restore_denormals(mode)
 
 
-bf16_class_sums = StagedKernel(_sum_chunks)
+class_sums = StagedKernel(sums=_class_sums)
 """Maxima and sums of the logits of all classes but the true ones, for each example and chunk of classes."""
 
-bf16_class_gradients = StagedKernel(_form_chunks)
+class_gradients = StagedKernel(gradients=_class_gradients)
 """All gradients, but for the true classes' share of that of the inputs. Every sum has one owner and one order."""

@@ -1,93 +1,149 @@
-"""What a pass of an exact loss over a table on matrix tiles works on."""
+"""What a pass of an exact loss over a table works on, with packed bfloat16 blocks."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["FullLossJob", "FullLossWorkspace"]
+import numpy as np
+
+from fastcands.kernels.table.blocking import BLOCK_WORDS, SIDE
+from fastcands.workspace import number, shared
+
+__all__ = ["Bf16FullLossSizes", "Bf16FullLossWorkspace"]
+
+_PANELS_AT_ONCE = 32
+"""Panels of examples whose gradients are packed at once, to be multiplied with their inputs."""
+_TILE_PANELS = 4
+"""Blocks of 32 x 32 logits that are reduced at once: 16 KiB of the first-level cache."""
+_WORDS = np.uint16
 
 
-class FullLossWorkspace(NamedTuple):
-    """Scratch of a pass.
+class Bf16FullLossSizes(NamedTuple):
+    """Sizes of a pass over one shard: V, B, D, and what follows from them.
 
-    Examples come in panels of 32, features in steps of 32, classes in groups of 32, some groups a block. What a product
-    reads is in packed blocks of 32 x 32 bfloat16 (`fastcands.simd.bfloat16`), `words` uint16 long: 1024, or 2048 when
-    factors are split. Arrays that only gradients need have a first axis of 0 in a pass for the value alone.
+    Examples come in panels of 32, classes in panels of 32, some of them a block, and features in steps of 32. What a
+    product reads is in packed blocks of 32 x 32 bfloat16 (`fastcands.simd.dot.blocks`).
     """
 
-    counter: Any
-    """(1,) int64, zero before the pass: the next chunk of classes."""
-    columns: Any
-    """(panels, steps, words), inputs as right panels along features."""
-    input_rows: Any
-    """(steps, panels, words), inputs as right panels along examples, or (0, …)."""
-    # each worker's own
-    addresses: Any
-    """(workers, 32) int64, where rows begin."""
-    rows: Any
-    """(workers 32, at least 32 steps), rows of the table that are not packed where they lie."""
-    by_row: Any
-    """(workers, groups, steps, words), the rows of a block as left panels along features."""
-    by_column: Any
-    """(workers, steps, groups, words), the same as left panels along classes, or (0, …)."""
-    tile: Any
-    """(workers, 32 or a multiple, 32), logits, classes x examples, in the first-level cache; with gradients (2 workers,
-    32, 32), in turns."""
-    left: Any
-    """(workers, groups, panels at once, words), gradients of logits as left panels along examples, or (0, …)."""
-    right: Any
-    """(workers, groups, words), those of one panel of examples as a right panel along classes, or (0, …)."""
-    row_sums: Any
-    """(workers, 32 groups, 16), sums of the gradients of a class's logits, or (0, …)."""
-    sums: Any
-    """(workers, numbers), sums for the gradient of the table, or (workers, 0) where products go there at once: its rows
-    are whole steps and begin on cache lines."""
-
-
-class FullLossJob(NamedTuple):
-    """A shard of a table, all examples, and what a pass makes of them.
-
-    V is the number of rows of the shard; V' is V rounded up to 32.
-    """
-
-    start: int
-    """Address of row 0."""
-    row_stride: int
-    """Bytes from row to row."""
-    layout: tuple[int, int, int]
-    """Column stride, storage and width, see `gather.read_row`."""
+    dtype: np.dtype[Any]
+    """Of everything that is not packed: float32."""
     num_classes: int
-    """V."""
-    offsets: Any
-    """(V',), biases; -inf beyond V."""
-    inputs: Any
-    """(B, D)."""
-    label_rows: Any
-    """(labels,) int64, row of each true class, ordered by block, then by panel of its example."""
-    label_examples: Any
-    """(labels,) int64, the example of each."""
-    label_starts: Any
-    """(blocks + 1,) int64, where the labels of a block begin."""
-    label_shares: Any
-    """(labels,), gradient of each true class's logit, or (0,)."""
-    shifts: Any
-    """(panels 32,), what is subtracted from the logits of an example, or (0,)."""
-    factors: Any
-    """(panels 32,), what turns e^(logit - shift), or a sigmoid, into a gradient, or (0,)."""
-    logistic: bool
+    examples: int
+    width: int
+    labels: int
+    """True classes that are rows of this shard."""
+    chunks: int
+    """Runs of blocks of classes; each has sums of its own."""
+    needs_grad: bool
+    threads: int
     split: int
-    """1 where factors have a high and a low part, else 0."""
+    """1 where factors have a hi and a lo part, else 0."""
+    row_panels: int
+    """Panels of classes of a block."""
 
-    chunk_max: Any
-    """(chunks, panels, 32), maxima; not written by a logistic loss, nor with gradients."""
-    chunk_sum: Any
-    """(chunks, panels, 32), sums of e^(logit - peak), or of logistic losses against a target of 0."""
-    input_sums: Any
-    """(chunks, panels, steps, 32, 32), features x examples: each chunk's share of the gradient of the inputs, without
-    that of the true classes."""
-    weight_rows: Any
-    """(V', D), gradient of the table."""
-    bias_rows: Any
-    """(V',), gradient of the biases."""
-    scratch: int
-    """Address of a `FullLossWorkspace`."""
+    @property
+    def padded(self) -> int:
+        """V rounded up to 32."""
+        return -(-self.num_classes // SIDE) * SIDE
+
+    @property
+    def nr(self) -> int:
+        """Examples of a panel."""
+        return SIDE
+
+    @property
+    def panels(self) -> int:
+        """Panels of examples."""
+        return -(-self.examples // SIDE)
+
+    @property
+    def steps(self) -> int:
+        """Steps of features."""
+        return -(-self.width // SIDE)
+
+    @property
+    def words(self) -> int:
+        """Words of a packed block."""
+        return BLOCK_WORDS * (1 + self.split)
+
+    @property
+    def block(self) -> int:
+        """Classes of a block."""
+        return self.row_panels * SIDE
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of classes."""
+        return -(-self.num_classes // self.block)
+
+    @property
+    def workers(self) -> int:
+        """Workers that form gradients."""
+        return self.threads if self.needs_grad else 0
+
+    @property
+    def kept_panels(self) -> int:
+        """Panels of examples whose gradients are packed at once."""
+        return min(self.panels, _PANELS_AT_ONCE)
+
+    @property
+    def tiles(self) -> tuple[int, int, int]:
+        """Shape of `tile`: one a worker for the value alone, two in turns with gradients."""
+        if self.needs_grad:
+            return 2 * self.threads, SIDE, SIDE
+        return self.threads, min(_TILE_PANELS, self.row_panels) * SIDE, SIDE
+
+    @property
+    def sums(self) -> int:
+        """Numbers that a worker sums the gradient of the table in; none where its rows are whole steps."""
+        return 0 if self.width % SIDE == 0 else self.row_panels * self.steps * SIDE * SIDE
+
+    @property
+    def packed_shape(self) -> tuple[int, ...]:
+        """Shape of `packed_inputs`."""
+        return self.panels, self.steps, self.words
+
+    @property
+    def packed_t_shape(self) -> tuple[int, ...]:
+        """Shape of `packed_inputs_t`."""
+        return (self.steps if self.needs_grad else 0), self.panels, self.words
+
+    @property
+    def input_sums_shape(self) -> tuple[int, ...]:
+        """Shape of `input_sums`, features x examples; without the share of the true classes."""
+        return (self.chunks if self.needs_grad else 0), self.panels, self.steps, SIDE, SIDE
+
+
+class Bf16FullLossWorkspace(NamedTuple):
+    """Numbers of each worker's own. Packed inputs are right panels, rows and gradients left ones, but for `…_t`."""
+
+    addresses: Any = shared(lambda n: (n.threads, SIDE), np.int64, written="sums gradients", read="sums gradients")
+    """Where rows begin that are not packed where they lie."""
+    rows: Any = shared(
+        lambda n: (n.threads * SIDE, n.steps * SIDE + 16), written="sums gradients", read="sums gradients"
+    )
+    """Such rows, a line apart, as rows a power of two apart would share few sets of the cache."""
+    packed_rows: Any = shared(
+        lambda n: (n.threads, n.row_panels, n.steps, n.words), _WORDS, written="sums gradients", read="sums gradients"
+    )
+    """A block's rows of the table as left panels, k along features."""
+    packed_rows_t: Any = shared(
+        lambda n: (n.workers, n.steps, n.row_panels, n.words), _WORDS, written="sums gradients", read="gradients"
+    )
+    """The same as left panels, k along classes; none for the value alone."""
+    tile: Any = shared(lambda n: n.tiles, written="sums gradients", read="sums gradients")
+    """Logits, classes x examples, in the first-level cache."""
+    packed_gradients: Any = shared(
+        lambda n: (n.workers, n.row_panels, n.kept_panels, n.words), _WORDS, written="gradients", read="gradients"
+    )
+    """Gradients of logits as left panels, k along examples."""
+    packed_gradients_t: Any = shared(
+        lambda n: (n.workers, n.row_panels, n.words), _WORDS, written="gradients", read="gradients"
+    )
+    """Those of one panel of examples as a right panel, k along classes."""
+    row_sums: Any = shared(lambda n: (n.workers, n.block, 16), written="gradients", read="gradients")
+    """Sums of the gradients of each class's logits."""
+    sums: Any = shared(lambda n: (n.workers, n.sums), written="gradients", read="gradients")
+    """Sums for the gradient of the table."""
+    split: Any = number(lambda n: n.split, read="sums gradients")
+    """1 where factors have a hi and a lo part, else 0."""

@@ -1,7 +1,7 @@
-"""Gradients of a sampled loss on matrix tiles, from packed tiles of the gradient of its logits.
+"""Gradients of a sampled loss from packed bfloat16 blocks of the gradient of its logits.
 
-The products are those of `candidate_gradients`. Sums run along k in one chain each, in tiles and between calls, so that
-neither the number of threads nor the sizes of pieces changes a bit.
+The products are those of `sampled_loss.gradients`. Sums run along k in one chain each, within calls and
+between them, so that neither the number of threads nor the sizes of tasks changes a bit.
 """
 
 from __future__ import annotations
@@ -11,46 +11,46 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel
-from fastcands.kernels.sampled_loss.bf16.job import TWINS
+from fastcands.kernels.sampled_loss.bf16.job import PANELS_AT_ONCE, TWINS
 from fastcands.kernels.sampled_loss.gradients import add_share
-from fastcands.simd.bfloat16 import SIDE, interleave_block
+from fastcands.simd.bf16.packing import interleave_block
+from fastcands.simd.bf16.sums import add_weighted_rows, scatter_block
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.matrix import block_product, configure_tiles, release_tiles
-from fastcands.simd.matrix_columns import add_weighted_rows, scatter_block
+from fastcands.simd.dot import block_product, configure, release
+from fastcands.simd.dot.blocks import SIDE
 from fastcands.simd.transpose import transpose_square
-from fastcands.simd.vector import address, fetch_add
+from fastcands.simd.vector import address
+from fastcands.stages import next_task
 
-__all__ = ["PANELS_AT_ONCE", "bf16_input_gradients", "bf16_weight_gradients"]
+__all__ = ["input_gradients", "weight_gradients"]
 
-PANELS_AT_ONCE = 32
-"""Steps of one call of a product in weight gradients; the tiles of a block stay in the second-level cache so long."""
 _NUMBERS = SIDE * SIDE
 
 
-def bf16_weight_gradients(worker: int, num_threads: int, job: Any) -> None:
-    """Fifth stage: the candidates' rows of the table's gradient; a worker takes the next block.
+def weight_gradients(worker: int, num_threads: int, counter: int, job: Any) -> None:
+    """Form the candidates' rows of the table's gradient; workers take blocks one by one.
 
     IN
         worker, num_threads : who of how many
+        counter : of the stage's tasks
         job : SampledLossJob with a Bf16Workspace
     """
-    tiles, inputs, sums, split = job.by_candidate, job.input_rows, job.sums, job.split
-    groups, panels, words = tiles.shape[1:]
-    steps, columns, block, width = inputs.shape[0], job.sizes[0], groups * SIDE, job.weight_rows.shape[1]
-    blocks = (columns + block - 1) // block
-    counter = job.counters[4:]
+    gradients, inputs, sums, split = job.packed_gradients, job.packed_inputs_t, job.sums, job.split
+    row_panels, panels, words = gradients.shape[1:]
+    steps, candidates, block, width = inputs.shape[0], job.sizes[0], row_panels * SIDE, job.weight_rows.shape[1]
+    blocks = (candidates + block - 1) // block
     mode = flush_denormals()
-    configure_tiles()
+    configure()
     while True:
-        b = fetch_add(counter)
+        b = next_task(counter)
         if b >= blocks:
             break
-        first, last = b * block, min(columns, (b + 1) * block)
+        first, last = b * block, min(candidates, (b + 1) * block)
         here = (last - first + SIDE - 1) // SIDE
-        for g in range(here):
-            start, at = first + g * SIDE, address(sums, worker * sums.shape[1])
+        for p in range(here):
+            start, at = first + p * SIDE, address(sums, worker * sums.shape[1])
             add_weighted_rows(
-                address(tiles, (b * groups + g) * panels * words), panels, split, address(job.factors, 0), at
+                address(gradients, (b * row_panels + p) * panels * words), panels, split, address(job.factors, 0), at
             )
             for r in range(min(SIDE, last - start)):
                 total = 0.0
@@ -60,28 +60,28 @@ def bf16_weight_gradients(worker: int, num_threads: int, job: Any) -> None:
         for k in range(0, panels, PANELS_AT_ONCE):
             length = min(PANELS_AT_ONCE, panels - k)
             for s in range(steps):
-                for g in range(here):
-                    # one piece needs no memory of its own for each block of sums
-                    place = 0 if panels <= PANELS_AT_ONCE else (s * groups + g) * _NUMBERS
+                for p in range(here):
+                    # one call of the product needs no memory of its own for each block of sums
+                    place = 0 if panels <= PANELS_AT_ONCE else (s * row_panels + p) * _NUMBERS
                     at = address(sums, worker * sums.shape[1] + place)
                     block_product(
-                        address(tiles, ((b * groups + g) * panels + k) * words),
+                        address(gradients, ((b * row_panels + p) * panels + k) * words),
                         address(inputs, (s * panels + k) * words), length, split, k,
                         at, SIDE,
                     )  # fmt: skip
                     if k + length == panels:
-                        start = first + g * SIDE
+                        start = first + p * SIDE
                         scatter_block(
                             at, min(SIDE, last - start), address(job.gradient_rows, start),
                             address(job.weight_rows, s * SIDE), width, width - s * SIDE,
                         )  # fmt: skip
-    release_tiles()
+    release()
     restore_denormals(mode)
 
 
 @kernel
-def _write_columns(sums: Any, place: int, out: Any, first: int, begin: int) -> None:
-    """Write a block of sums, rows features and columns examples, even ones first, to the gradient of the inputs.
+def _write_inputs(sums: Any, place: int, out: Any, first: int, begin: int) -> None:
+    """Write a block of sums, features x examples, even examples first, to the gradient of the inputs.
 
     IN
         sums : (workers, numbers)
@@ -128,65 +128,68 @@ def _finish_inputs(job: Any, j: int, begin: int, end: int) -> None:
 def _add_products(
     job: Any, b: int, worker: int, first_panel: int, last_panel: int, first_step: int, last_step: int
 ) -> None:
-    """Add the share of block b and of the one after it to the sums of a piece of the inputs' gradient.
+    """Add the share of block b and of the one after it to the sums of a task of the inputs' gradient.
 
     IN
         job : SampledLossJob with a Bf16Workspace
         b : the first of TWINS blocks
         worker : whose sums
-        first_panel, last_panel, first_step, last_step : the piece
+        first_panel, last_panel, first_step, last_step : the task
     """
-    tiles, candidates, right, sums, split = job.by_candidate, job.candidate_columns, job.panel, job.sums, job.split
-    groups, panels, words = tiles.shape[1:]
-    steps, together = candidates.shape[1:3]
-    here = (min(job.sizes[0] - b * groups * SIDE, together * SIDE) + SIDE - 1) // SIDE
+    gradients, rows, right = job.packed_gradients, job.packed_rows_t, job.packed_gradients_t
+    sums, split = job.sums, job.split
+    row_panels, panels, words = gradients.shape[1:]
+    steps, together = rows.shape[1:3]
+    here = (min(job.sizes[0] - b * row_panels * SIDE, together * SIDE) + SIDE - 1) // SIDE
     start, numbers, wide = worker * together * words, sums.shape[1], last_step - first_step
     for j in range(first_panel, last_panel):
-        for g in range(here):  # groups of the second block follow those of the first
+        for p in range(here):  # panels of the second block follow those of the first
             interleave_block(
-                address(tiles, ((b * groups + g) * panels + j) * words), split, address(right, start + g * words)
+                address(gradients, ((b * row_panels + p) * panels + j) * words),
+                split,
+                address(right, start + p * words),
             )
         for s in range(first_step, last_step):
             place = ((j - first_panel) * wide + s - first_step) * _NUMBERS
             block_product(
-                address(candidates, (b // TWINS * steps + s) * together * words), address(right, start), here, split,
+                address(rows, (b // TWINS * steps + s) * together * words), address(right, start), here, split,
                 b, address(sums, worker * numbers + place), SIDE,
             )  # fmt: skip
 
 
-def bf16_input_gradients(worker: int, num_threads: int, job: Any) -> None:
-    """Last stage: the gradient of the inputs; then the true classes' share of the table's gradient.
+def input_gradients(worker: int, num_threads: int, counter: int, job: Any) -> None:
+    """Form the gradient of the inputs; then the true classes' share of the table's gradient.
 
-    A worker takes the next piece: a group of panels and some steps of features. The candidates' columns of a block stay
-    in the second-level cache for all panels of a piece. A panel's tiles are turned into right ones once for all steps:
-    to store them twice, and wait for memory twice, took longer.
+    Workers take tasks one by one: some panels of examples and some steps of features. The packed rows of a block stay
+    in the second-level cache for all panels of a task. A panel's gradients are turned into right blocks once for all
+    steps: to store them twice, and wait for memory twice, took longer.
 
     IN
         worker, num_threads : who of how many
+        counter : of the stage's tasks
         job : SampledLossJob with a Bf16Workspace
     """
-    columns, panels, width = job.sizes[0], job.input_columns.shape[0], job.d_inputs.shape[1]
-    steps, block = job.candidate_columns.shape[1], job.candidate_rows.shape[1] * SIDE
-    blocks = (columns + block - 1) // block
-    group, chunk = job.input_piece
-    pieces, chunks = (panels + group - 1) // group, (steps + chunk - 1) // chunk
-    counter = job.counters[5:]
+    candidates, panels, width = job.sizes[0], job.packed_inputs.shape[0], job.d_inputs.shape[1]
+    steps, block = job.packed_rows_t.shape[1], job.packed_rows.shape[1] * SIDE
+    blocks = (candidates + block - 1) // block
+    task_panels, task_steps = job.input_task
+    panel_tasks, step_tasks = (panels + task_panels - 1) // task_panels, (steps + task_steps - 1) // task_steps
     mode = flush_denormals()
-    configure_tiles()
+    configure()
     while True:
-        task = fetch_add(counter)
-        if task >= pieces * chunks:
+        task = next_task(counter)
+        if task >= panel_tasks * step_tasks:
             break
-        first_panel, first_step = task // chunks * group, task % chunks * chunk
-        last_panel, last_step = min(panels, first_panel + group), min(steps, first_step + chunk)
+        first_panel, first_step = task // step_tasks * task_panels, task % step_tasks * task_steps
+        last_panel, last_step = min(panels, first_panel + task_panels), min(steps, first_step + task_steps)
         for b in range(0, blocks, TWINS):
             _add_products(job, b, worker, first_panel, last_panel, first_step, last_step)
         for j in range(first_panel, last_panel):
             for s in range(first_step, last_step):
                 place = ((j - first_panel) * (last_step - first_step) + s - first_step) * _NUMBERS
-                _write_columns(job.sums, worker * job.sums.shape[1] + place, job.d_inputs, j * SIDE, s * SIDE)
+                _write_inputs(job.sums, worker * job.sums.shape[1] + place, job.d_inputs, j * SIDE, s * SIDE)
             _finish_inputs(job, j, first_step * SIDE, min(width, last_step * SIDE))
-    release_tiles()
+    release()
     add_share(
         worker, num_threads, job.label_order, job.label_starts, job.label_gradient_rows[: job.sizes[1]],
         job.true_gradient,

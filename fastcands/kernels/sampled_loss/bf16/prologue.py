@@ -1,4 +1,4 @@
-"""First stage of a sampled loss on matrix tiles: the plan, the packed inputs, the true classes' rows and logits."""
+"""First stage of a sampled loss on packed blocks: merged candidates, packed inputs, true classes' rows and logits."""
 
 from __future__ import annotations
 
@@ -8,33 +8,14 @@ from typing import Any
 import numpy as np
 
 from fastcands.jit import kernel
-from fastcands.kernels.sampled_loss.prologue import look_up_labels, plan
-from fastcands.simd.bfloat16 import SIDE, pack_right, pack_right_transposed
-from fastcands.simd.vector import address, fetch_add
+from fastcands.kernels.sampled_loss.prologue import look_up_labels, merge
+from fastcands.kernels.table.packing import copy_block
+from fastcands.simd.bf16.packing import pack_right, pack_right_transposed
+from fastcands.simd.dot.blocks import SIDE
+from fastcands.simd.vector import address
+from fastcands.stages import next_task
 
-__all__ = ["bf16_prologue", "copy_block", "pack_scaled_inputs"]
-
-
-@kernel
-def copy_block(inputs: Any, first: int, begin: int, tile: Any, w: int) -> None:
-    """``tile[w] = inputs[first:first + 32, begin:begin + 32]``, zero beyond them.
-
-    IN
-        inputs : (B, D) float32
-        first, begin : row and column
-        w : which tile
-    OUT
-        tile : (workers, 32, 32)
-    """
-    rows, columns = min(SIDE, inputs.shape[0] - first), min(SIDE, inputs.shape[1] - begin)
-    for r in range(rows):
-        for c in range(columns):
-            tile[w, r, c] = inputs[first + r, begin + c]
-        for c in range(columns, SIDE):
-            tile[w, r, c] = 0
-    for r in range(rows, SIDE):
-        for c in range(SIDE):
-            tile[w, r, c] = 0
+__all__ = ["pack_scaled_inputs", "prologue", "prologue_with_references"]
 
 
 @kernel
@@ -46,13 +27,13 @@ def pack_scaled_inputs(job: Any, j: int, worker: int) -> None:
         j : panel
         worker : whose tile is used
     """
-    tile, factors, out = job.tile, job.factors, job.input_rows
+    tile, factors, out = job.tile, job.factors, job.packed_inputs_t
     steps, panels, words = out.shape
     for s in range(steps):
         copy_block(job.inputs, j * SIDE, s * SIDE, tile, worker)
-        for r in range(SIDE):
-            for c in range(SIDE):
-                tile[worker, r, c] *= factors[j * SIDE + r]
+        for i in range(SIDE):
+            for d in range(SIDE):
+                tile[worker, i, d] *= factors[j * SIDE + i]
         where = address(tile, worker * SIDE * SIDE)
         pack_right(where, SIDE, job.split, address(out, (s * panels + j) * words))
 
@@ -60,7 +41,7 @@ def pack_scaled_inputs(job: Any, j: int, worker: int) -> None:
 @kernel
 def _pack_inputs(job: Any, j: int, worker: int) -> None:
     """Pack the inputs of a panel, features along k."""
-    tile, out = job.tile, job.input_columns
+    tile, out = job.tile, job.packed_inputs
     steps, words = out.shape[1:]
     for s in range(steps):
         copy_block(job.inputs, j * SIDE, s * SIDE, tile, worker)
@@ -81,27 +62,44 @@ def _choose_references(job: Any, first: int, last: int) -> None:
         shifts[i] = highest if highest > -math.inf else 0.0
 
 
-def bf16_prologue(worker: int, num_threads: int, job: Any) -> None:
-    """Plan, on the first worker; then pack panels of examples and look up their true classes.
-
-    IN
-        worker, num_threads : who of how many
-        job : SampledLossJob with a Bf16Workspace
-    """
+@kernel
+def _prologue(worker: int, counter: int, job: Any, with_references: bool) -> None:
+    """Merge candidates and labels, on the first worker; pack panels of examples and look up their true classes."""
     if worker == 0:
-        plan(job)
+        merge(job)
         job.exceeded[0] = 0
-        columns, results = job.sizes[0], job.sizes[2]
-        for c in range(columns, (columns + SIDE - 1) // SIDE * SIDE):
+        candidates, results = job.sizes[0], job.sizes[2]
+        for c in range(candidates, (candidates + SIDE - 1) // SIDE * SIDE):
             job.offsets[c], job.copies[c], job.gradient_rows[c] = -math.inf, 1, results
-    examples, panels = job.inputs.shape[0], job.input_columns.shape[0]
-    counter = job.counters[0:]
+    examples, panels = job.inputs.shape[0], job.packed_inputs.shape[0]
     while True:
-        j = fetch_add(counter)
+        j = next_task(counter)
         if j >= panels:
             break
         first, last = j * SIDE, min(examples, (j + 1) * SIDE)
         look_up_labels(job, first, last, first + SIDE)
-        if job.needs_grad and not job.logistic:
+        if with_references:
             _choose_references(job, first, last)
         _pack_inputs(job, j, worker)
+
+
+def prologue(worker: int, num_threads: int, counter: int, job: Any) -> None:
+    """Merge candidates and labels, pack panels of examples and look up their true classes.
+
+    IN
+        worker, num_threads : who of how many
+        counter : of the stage's tasks
+        job : SampledLossJob with a Bf16Workspace
+    """
+    _prologue(worker, counter, job, False)
+
+
+def prologue_with_references(worker: int, num_threads: int, counter: int, job: Any) -> None:
+    """Do the same, and choose references for exponentials where gradients need them.
+
+    IN
+        worker, num_threads : who of how many
+        counter : of the stage's tasks
+        job : SampledLossJob with a Bf16Workspace
+    """
+    _prologue(worker, counter, job, job.needs_grad)

@@ -1,19 +1,30 @@
-"""The stages of a sampled loss on matrix tiles, in order."""
+"""The stages of a sampled loss on packed bfloat16 blocks, in order."""
 
 from __future__ import annotations
 
-from fastcands.kernels.sampled_loss.bf16.gradients import bf16_input_gradients, bf16_weight_gradients
-from fastcands.kernels.sampled_loss.bf16.logits import form_blocks, form_exceeding_blocks
-from fastcands.kernels.sampled_loss.bf16.prologue import bf16_prologue
-from fastcands.kernels.sampled_loss.bf16.reduce import bf16_reduce
+from fastcands.kernels.sampled_loss.bf16.gradients import input_gradients, weight_gradients
+from fastcands.kernels.sampled_loss.bf16.logits import exceeding, logits
+from fastcands.kernels.sampled_loss.bf16.prologue import prologue, prologue_with_references
+from fastcands.kernels.sampled_loss.bf16.reduce import reduce_normalized, reduce_per_logit
 from fastcands.stages import StagedKernel
 
-__all__ = ["STAGES", "bf16_stages"]
+__all__ = ["normalized_stages", "per_logit_stages"]
 
-bf16_stages = StagedKernel(
-    bf16_prologue, form_blocks, form_exceeding_blocks, bf16_reduce, bf16_weight_gradients, bf16_input_gradients
+normalized_stages = StagedKernel(
+    prologue=prologue_with_references,
+    logits=logits,
+    exceeding=exceeding,
+    reduce=reduce_normalized,
+    weight_gradients=weight_gradients,
+    input_gradients=input_gradients,
 )
-"""Value and all gradients of a sampled loss. Every sum has one owner and one order, as in `sampled_loss_stages`."""
+"""Value and all gradients of a softmax. Every sum has one owner and one order, as in float32."""
 
-STAGES = (0, 1, 3, 4, 5, 6)
-"""Where the stages of `sampled_loss_stages`, and their end, are among these."""
+per_logit_stages = StagedKernel(
+    prologue=prologue,
+    logits=logits,
+    reduce=reduce_per_logit,
+    weight_gradients=weight_gradients,
+    input_gradients=input_gradients,
+)
+"""The same of a loss of single logits, which needs no references."""

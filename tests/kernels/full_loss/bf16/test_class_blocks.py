@@ -1,4 +1,4 @@
-"""What passes of exact losses pack for matrix tiles, against the definition of the blocks."""
+"""What passes of exact losses pack, against the definition of the blocks."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from fastcands.kernels.full_loss.bf16.class_blocks import (
 )
 from fastcands.kernels.table.gather import BFLOAT16, FLOAT32
 from fastcands.workspace import scratch
-from tests.matrix_tiles import bits, no_tiles, parts
+from tests.bf16 import bits, parts
 
 SIDE, WORDS = 32, 1024
 SPLIT = pytest.mark.parametrize("split", [0, 1])
@@ -30,8 +30,8 @@ class Rows(NamedTuple):
     split: int = 0
     addresses: Any = None
     rows: Any = None
-    by_row: Any = None
-    by_column: Any = None
+    packed_rows: Any = None
+    packed_rows_t: Any = None
 
 
 class Labels(NamedTuple):
@@ -60,18 +60,16 @@ def _blocks(matrix, right, split):
 @pytest.mark.parametrize("examples", [1, 32, 33, 70])
 @pytest.mark.parametrize("width", [1, 31, 32, 65])
 def test_inputs(width, examples, split):
-    if no_tiles():
-        return
     inputs = np.random.default_rng(0).normal(size=(examples, width)).astype(np.float32)
     panels, steps, words = -(-examples // SIDE), -(-width // SIDE), WORDS * (1 + split)
     for keep in (True, False):
-        columns = scratch("columns", (panels, steps, words), np.uint16)
-        rows = scratch("input rows", (steps if keep else 0, panels, words), np.uint16)
-        columns[:], rows[:] = 7, 7
-        bf16_pack_inputs(inputs, scratch("tile", (2, SIDE, SIDE), np.float32), split, columns, rows, 2)
-        np.testing.assert_array_equal(columns, _blocks(inputs.T, True, split).swapaxes(0, 1))
+        packed = scratch("packed", (panels, steps, words), np.uint16)
+        packed_t = scratch("packed t", (steps if keep else 0, panels, words), np.uint16)
+        packed[:], packed_t[:] = 7, 7
+        bf16_pack_inputs(inputs, scratch("tile", (2, SIDE, SIDE), np.float32), split, packed, packed_t, 2)
+        np.testing.assert_array_equal(packed, _blocks(inputs.T, True, split).swapaxes(0, 1))
         if keep:
-            np.testing.assert_array_equal(rows, _blocks(inputs, True, split).swapaxes(0, 1))
+            np.testing.assert_array_equal(packed_t, _blocks(inputs, True, split).swapaxes(0, 1))
 
 
 @SPLIT
@@ -80,33 +78,31 @@ def test_inputs(width, examples, split):
 @pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
 @pytest.mark.parametrize("transposed", [False, True])
 def test_rows_of_a_table(transposed, dtype, first, last, width, split):
-    if no_tiles():
-        return
     table = np.random.default_rng(1).normal(size=(100, width)).astype(dtype)
     table = np.asfortranarray(table) if transposed else table
     layout = table.strides[1], FLOAT32 if dtype == np.float32 else BFLOAT16, width
-    groups, steps, words, workers, worker = 4, -(-width // SIDE), WORDS * (1 + split), 2, 1
+    row_panels, steps, words, workers, worker = 4, -(-width // SIDE), WORDS * (1 + split), 2, 1
     addresses = np.zeros((workers, SIDE), np.int64)
     rows = np.full((workers * SIDE, steps * SIDE + 16), np.nan, np.float32)
-    by_row = scratch("by row", (workers, groups, steps, words), np.uint16)
-    by_column = scratch("by column", (workers, steps, groups, words), np.uint16)
-    for columns in (by_column, by_column[:0]):
-        by_row[:], by_column[:] = 7, 7
+    packed_rows = scratch("packed rows", (workers, row_panels, steps, words), np.uint16)
+    packed_rows_t = scratch("packed rows t", (workers, steps, row_panels, words), np.uint16)
+    for transposed_too in (packed_rows_t, packed_rows_t[:0]):
+        packed_rows[:], packed_rows_t[:] = 7, 7
         start = table.__array_interface__["data"][0]
-        job = Rows(start, table.strides[0], layout, split, addresses, rows, by_row, columns)
+        job = Rows(start, table.strides[0], layout, split, addresses, rows, packed_rows, transposed_too)
         pack_class_rows(job, first, last, worker)
         wanted = table[first:last].astype(np.float32)
         here = -(-len(wanted) // SIDE)
-        np.testing.assert_array_equal(by_row[worker, :here], _blocks(wanted, False, split))
-        assert (by_row[worker, here:] == 7).all()
-        assert (by_row[0] == 7).all()
-        if len(columns):
-            np.testing.assert_array_equal(by_column[worker, :, :here], _blocks(wanted.T, False, split))
+        np.testing.assert_array_equal(packed_rows[worker, :here], _blocks(wanted, False, split))
+        assert (packed_rows[worker, here:] == 7).all()
+        assert (packed_rows[0] == 7).all()
+        if len(transposed_too):
+            np.testing.assert_array_equal(packed_rows_t[worker, :, :here], _blocks(wanted.T, False, split))
         else:
-            assert (by_column == 7).all()
+            assert (packed_rows_t == 7).all()
 
 
-def test_asking_ahead_touches_nothing():
+def test_prefetching_touches_nothing():
     table = np.ones((40, 33), np.float32)
     job = Rows(table.__array_interface__["data"][0], table.strides[0], (4, FLOAT32, 33))
     for first, last in ((0, 40), (40, 40), (40, 7)):
@@ -120,8 +116,8 @@ def test_true_classes_are_left_out_of_their_tile_only():
     job = Labels(np.array([5, 99, 100, 163, 164, 130, 130]), np.array([32, 33, 34, 63, 40, 41, 41]), tile)
     mask_labels(job, 1, 7, 100, 64, 1)
     expected = np.zeros_like(tile)
-    for row, lane in ((0, 2), (63, 31), (30, 9)):
-        expected[1, row, lane] = -np.inf
+    for row, example in ((0, 2), (63, 31), (30, 9)):
+        expected[1, row, example] = -np.inf
     np.testing.assert_array_equal(tile, expected)
 
 

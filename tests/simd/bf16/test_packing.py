@@ -1,29 +1,21 @@
-"""Matrix tiles and their packers against NumPy: factors rounded to bfloat16, sums in float64."""
+"""Packers and products of packed blocks against NumPy: factors rounded to bfloat16, sums in float64."""
 
 import numpy as np
 import pytest
 
 from fastcands.jit import kernel
-from fastcands.simd.bfloat16 import (
-    BLOCK_BYTES,
-    SIDE,
+from fastcands.simd.bf16.packing import (
     interleave_block,
     pack_left,
     pack_left_transposed,
     pack_right,
     pack_right_transposed,
 )
-from fastcands.simd.matrix import (
-    block_product,
-    block_product_beside_exp,
-    block_product_beside_logistic,
-    configure_tiles,
-    release_tiles,
-)
-from fastcands.simd.matrix_rows import exp_block, logistic_block
+from fastcands.simd.dot import block_product, configure, release
+from fastcands.simd.dot.blocks import BLOCK_BYTES, SIDE
 from fastcands.simd.vector import address
 from fastcands.workspace import scratch
-from tests.matrix_tiles import bits, no_tiles, parts
+from tests.bf16 import bits, parts
 
 SPLIT = pytest.mark.parametrize("split", [0, 1])
 WORDS = BLOCK_BYTES // 2
@@ -51,9 +43,9 @@ def _right_transposed(source, split, out, place):
 
 @kernel
 def _product(left, right, steps, split, add, out):
-    configure_tiles()
+    configure()
     block_product(address(left, 0), address(right, 0), steps, split, add, address(out, 0), out.shape[1])
-    release_tiles()
+    release()
 
 
 PACKERS = {
@@ -67,42 +59,6 @@ PACKERS = {
 @kernel
 def _interleave(block, split, out):
     interleave_block(address(block, 0), split, address(out, 0))
-
-
-@kernel
-def _beside(left, right, steps, split, out, block, vectors, packed):
-    configure_tiles()
-    block_product_beside_exp(
-        address(left, 0), address(right, 0), steps, split, address(out, 0), address(block, 0), address(vectors, 0),
-        address(vectors, 32), address(vectors, 64), address(vectors, 96), address(packed, 0), address(packed, 0),
-    )  # fmt: skip
-    release_tiles()
-
-
-@kernel
-def _beside_logistic(left, right, steps, split, out, block, vectors, packed):
-    configure_tiles()
-    block_product_beside_logistic(
-        address(left, 0), address(right, 0), steps, split, address(out, 0), address(block, 0), address(vectors, 0),
-        address(vectors, 32), address(vectors, 64), address(vectors, 96), address(packed, 0), address(packed, 0),
-    )  # fmt: skip
-    release_tiles()
-
-
-@kernel
-def _logistic(block, split, vectors, packed):
-    logistic_block(
-        address(block, 0), address(vectors, 0), address(vectors, 32), split, address(vectors, 64),
-        address(vectors, 96), address(packed, 0), address(packed, 0),
-    )  # fmt: skip
-
-
-@kernel
-def _exp(block, split, vectors, packed):
-    exp_block(
-        address(block, 0), address(vectors, 0), address(vectors, 32), split, address(vectors, 64),
-        address(vectors, 96), address(packed, 0), address(packed, 0),
-    )  # fmt: skip
 
 
 def _order(block, right, transposed):
@@ -121,8 +77,6 @@ def _hostile(rng, shape):
 @SPLIT
 @pytest.mark.parametrize("name", PACKERS)
 def test_packed_numbers_are_those_of_numpy_bit_for_bit(name, split):
-    if no_tiles():
-        return
     pack, right, transposed = PACKERS[name]
     source = _hostile(np.random.default_rng(split), (SIDE, 37))
     out = scratch("packed", (3 * WORDS,), np.uint16)
@@ -157,8 +111,6 @@ def _padded(x):
 @pytest.mark.parametrize("depth", [1, 2, 31, 32, 33, 64, 257])
 def test_a_product_with_every_remainder(depth, split):
     """Rows, columns and depth are padded with zeros; the error is that of sums in float32."""
-    if no_tiles():
-        return
     rng = np.random.default_rng(depth)
     for rows, columns in ((32, 32), (1, 1), (31, 2), (17, 16), (15, 33 - 1)):
         left = (rng.normal(size=(rows, depth)) * 3).astype(np.float32)
@@ -185,8 +137,6 @@ def test_a_product_with_every_remainder(depth, split):
 
 @SPLIT
 def test_adding_goes_on_where_the_last_call_ended(split):
-    if no_tiles():
-        return
     rng = np.random.default_rng(5)
     steps, size = 6, (1 + split) * WORDS
     left = _panel(_left, rng.normal(size=(steps, SIDE, SIDE)).astype(np.float32), split, "left")
@@ -201,8 +151,6 @@ def test_adding_goes_on_where_the_last_call_ended(split):
 
 @SPLIT
 def test_nan_and_infinity_come_through(split):
-    if no_tiles():
-        return
     left, right = np.zeros((SIDE, SIDE), np.float32), np.ones((SIDE, SIDE), np.float32)
     left[0, 3], left[1, 5], left[20, 31] = np.nan, np.inf, -np.inf
     right[0, 7] = np.nan
@@ -221,8 +169,6 @@ def test_nan_and_infinity_come_through(split):
 
 @SPLIT
 def test_a_left_block_becomes_a_right_one_with_even_and_odd_columns(split):
-    if no_tiles():
-        return
     block = scratch("block", (1 + split, SIDE, SIDE), np.uint16)
     block[:] = np.random.default_rng(3).integers(0, 1 << 16, block.shape)
     out = scratch("out", (1 + split, 2, 16, 16, 2), np.uint16)
@@ -230,25 +176,3 @@ def test_a_left_block_becomes_a_right_one_with_even_and_odd_columns(split):
     # part, line, neighbour in k, column, even or odd -> part, even or odd, line, column, neighbour
     want = block.reshape(-1, 16, 2, 16, 2).transpose(0, 4, 1, 3, 2)
     np.testing.assert_array_equal(out, want)
-
-
-@SPLIT
-@pytest.mark.parametrize("steps", [1, 3, 8, 11])
-@pytest.mark.parametrize(("alone", "beside"), [(_exp, _beside), (_logistic, _beside_logistic)])
-def test_a_product_beside_rows_is_both(alone, beside, steps, split):
-    if no_tiles():
-        return
-    rng = np.random.default_rng(steps)
-    left = _panel(_left, rng.normal(size=(steps, SIDE, SIDE)).astype(np.float32), split, "left")
-    right = _panel(_right, rng.normal(size=(steps, SIDE, SIDE)).astype(np.float32), split, "right")
-    block = scratch("block", (SIDE, SIDE), np.float32)
-    block[:] = rng.normal(size=(SIDE, SIDE))
-    outs = [scratch(name, (SIDE, SIDE), np.float32) for name in ("one", "other")]
-    packs = [scratch(name, ((1 + split) * WORDS,), np.uint16) for name in ("packed", "packed too")]
-    vectors = [scratch(name, (128,), np.float32) for name in ("vectors", "vectors too")]
-    vectors[0][:] = vectors[1][:] = rng.normal(size=128)
-    _product(left, right, steps, split, 0, outs[0])
-    alone(block, split, vectors[0], packs[0])
-    beside(left, right, steps, split, outs[1], block, vectors[1], packs[1])
-    for one, other in (outs, packs, vectors):
-        np.testing.assert_array_equal(one, other)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastcands.jit import kernel
-from fastcands.simd.numbers import float32_at, float32_bits, float64_at, uint16_at
+from fastcands.simd.memory import float32_at, float32_bits, float64_at, uint16_at
 
 
 @kernel

@@ -1,8 +1,8 @@
-"""Exponentials and logistic functions for sums of products, by the instructions of processors with matrix tiles.
+"""Exponentials and logistic functions for sums of products of bfloat16 numbers.
 
-They have instructions for the parts of 2^x: x less its floor, and p 2^floor(x), which is 0 or infinite where it must
-be. A polynomial of degree 5 is within 1.5e-7 of 2^x on [0, 1). x = z log2(e) is rounded once, which makes e^z as
-uncertain as rounding z does: these are for sums of products, which are no better.
+An instruction set gives the parts of 2^x: x less its floor, and p 2^floor(x), which is 0 or infinite where it must be.
+A polynomial of degree 5 is within 1.5e-7 of 2^x on [0, 1). x = z log2(e) is rounded once, which makes e^z as uncertain
+as rounding z does: these are for sums of products, which are no better.
 """
 
 from __future__ import annotations
@@ -10,16 +10,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils
-
+from fastcands.simd.dot import chosen
 from fastcands.simd.vector import Lanes
 
 __all__ = ["emit_quick_exp", "emit_quick_softplus_and_sigmoid"]
 
-_INT16, _INT32 = ir.IntType(16), ir.IntType(32)
-_TO_FLOOR, _AS_SET = 1, 4
-"""Rounding modes: reduce by the floor; as the control register says."""
 # minimax in relative error: 2^x on [0, 1), and log(1 + u) / u on [0, 1] (2e-7)
 _POWER = (
     0.9999999250635637, 0.6931530731979479, 0.2401536170635708, 0.0558263179964827, 0.008989340158188296,
@@ -31,16 +26,6 @@ _LOG1P = (
 )  # fmt: skip
 
 
-def _masked(lanes: Lanes, name: str, *arguments: Any, rounding: bool = True) -> Any:
-    """Emit an AVX-512 instruction on all lanes."""
-    operands = [*arguments, lanes.const(0), ir.Constant(_INT16, -1)]
-    if rounding:
-        operands.append(ir.Constant(_INT32, _AS_SET))
-    kind = ir.FunctionType(lanes.type, [operand.type for operand in operands])
-    function = cgutils.get_or_insert_function(lanes.builder.module, kind, f"llvm.x86.avx512.{name}.512")
-    return lanes.builder.call(function, operands)
-
-
 def _polynomial(lanes: Lanes, coefficients: tuple[float, ...], x: Any) -> Any:
     total = lanes.const(coefficients[-1])
     for coefficient in coefficients[-2::-1]:
@@ -50,9 +35,9 @@ def _polynomial(lanes: Lanes, coefficients: tuple[float, ...], x: Any) -> Any:
 
 def emit_quick_exp(lanes: Lanes, z: Any) -> Any:
     """Emit e^z of 16 float32, to within (2.5 + |z|) units in the last place; NaN for NaN."""
+    vectors = chosen()
     x = lanes.builder.fmul(z, lanes.const(1 / math.log(2)))
-    rest = _masked(lanes, "mask.reduce.ps", x, ir.Constant(_INT32, _TO_FLOOR))
-    return _masked(lanes, "mask.scalef.ps", _polynomial(lanes, _POWER, rest), x)
+    return vectors.emit_scaled(lanes, _polynomial(lanes, _POWER, vectors.emit_fraction(lanes, x)), x)
 
 
 def emit_quick_softplus_and_sigmoid(lanes: Lanes, z: Any) -> tuple[Any, Any]:
@@ -65,6 +50,6 @@ def emit_quick_softplus_and_sigmoid(lanes: Lanes, z: Any) -> tuple[Any, Any]:
     high = builder.select(builder.fcmp_ordered("<=", z, zero), zero, z)
     softplus = lanes.fma(small, _polynomial(lanes, _LOG1P, small), high)
     divisor = builder.fadd(small, one)
-    guess = _masked(lanes, "rcp14.ps", divisor, rounding=False)
+    guess = chosen().emit_reciprocal(lanes, divisor)
     inverse = builder.fmul(guess, builder.fsub(lanes.const(2), builder.fmul(divisor, guess)))
     return softplus, builder.fmul(builder.select(positive, one, small), inverse)

@@ -1,19 +1,7 @@
-"""float32 blocks rounded to bfloat16, in the two orders in which a product of matrix tiles reads them.
-
-A block is 32 x 32 numbers of a matrix M, 2 KiB, two tiles of 16 lines of 64 bytes (`matrix` has the product). As the
-left operand, k runs along the lines; as the right one, neighbours in k share a word of 32 bits::
-
-    left: line i is row i of M              right: tile j, line p has rows 2p and 2p + 1 of M, columns 16j to 16j + 15
-    +---------------------------------+     +---------------+---------------+-----+
-    | M[i, 0] M[i, 1]  ...   M[i, 31] |     | M[2p, 16j]    | M[2p, 16j+1]  | ... |
-    +---------------------------------+     | M[2p+1, 16j]  | M[2p+1, 16j+1]|     |   one word a column
-                                            +---------------+---------------+-----+
+"""float32 blocks rounded to bfloat16 and packed, as left or right blocks (`fastcands.simd.dot.blocks`).
 
 Seen as 16 x 16 words, a left tile of M is the transpose of a right tile of M transposed, so four packers are two and a
 transposition in registers.
-
-Rounded, a number is within 2^-8 of itself. Split, a block is followed by a second one with what rounding lost, rounded
-too: high + low is within 2^-16. Where `high` is infinite or NaN `low` is zero, so that their sum is that.
 """
 
 from __future__ import annotations
@@ -24,53 +12,32 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from fastcands.simd.dot import chosen
+from fastcands.simd.dot.blocks import BLOCK_BYTES, LANES, LINE, SIDE, TILE_BYTES, int64, is_set, pointer
+
 __all__ = [
-    "BLOCK_BYTES", "LINE", "SIDE", "TILE_BYTES", "emit_left", "emit_low", "emit_right", "emit_rounded",
-    "interleave_block", "load_floats", "pack_left", "pack_left_transposed", "pack_right", "pack_right_transposed",
-    "pointer",
+    "emit_left", "emit_lo", "emit_right", "interleave_block", "pack_left", "pack_left_transposed", "pack_right",
+    "pack_right_transposed",
 ]  # fmt: skip
 
-SIDE = 32
-"""Rows and columns of a block."""
-BLOCK_BYTES = 2048
-"""Bytes of a block; twice that when it is split."""
-LINE = 64
-TILE_BYTES = 16 * LINE
-
 _INTP = types.intp
-_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
-_FLOATS = ir.VectorType(ir.FloatType(), 16)
-_WORDS = ir.VectorType(_INT32, 16)
-_HALVES = ir.VectorType(ir.IntType(16), 32)
-
-
-class _BFloat16(ir.Type):  # type: ignore[misc]
-    """LLVM's type, of which llvmlite has no name; vectors of it become vectors of int16 at once."""
-
-    def _to_string(self) -> str:
-        return "bfloat"
-
-
-_ROUNDED = ir.VectorType(_BFloat16(), 32)
+_INT32 = ir.IntType(32)
+_FLOATS = ir.VectorType(ir.FloatType(), LANES)
+_WORDS = ir.VectorType(_INT32, LANES)
+_HALVES = ir.VectorType(ir.IntType(16), 2 * LANES)
 
 
 def _indices(numbers: list[int]) -> Any:
     return ir.Constant(ir.VectorType(_INT32, len(numbers)), numbers)
 
 
-_LANES = list(range(16))
+_LANES = list(range(LANES))
 _FIRST, _SECOND = _indices(_LANES), _indices([16 + lane for lane in _LANES])
 _PAIRS = [_indices([16 * j + lane // 2 + 32 * (lane % 2) for lane in range(32)]) for j in range(2)]
 _ZIP = [_indices([8 * j + lane // 2 + 16 * (lane % 2) for lane in _LANES]) for j in range(2)]
 
 
-def pointer(builder: Any, where: Any, offset: Any, kind: Any) -> Any:
-    """Return a pointer to an address, `offset` bytes (an int or an LLVM value) further."""
-    offset = ir.Constant(_INT64, offset) if isinstance(offset, int) else offset
-    return builder.inttoptr(builder.add(where, offset), kind.as_pointer())
-
-
-def load_floats(builder: Any, where: Any, offset: Any = 0) -> Any:
+def _load_floats(builder: Any, where: Any, offset: Any = 0) -> Any:
     """Load 16 float32; the address need only be aligned to one of them."""
     value = builder.load(pointer(builder, where, offset, _FLOATS))
     value.align = 4
@@ -81,15 +48,8 @@ def _store(builder: Any, vector: Any, where: Any, offset: Any) -> None:
     builder.store(vector, pointer(builder, where, offset, vector.type)).align = LINE
 
 
-def emit_rounded(builder: Any, first: Any, second: Any) -> Any:
-    """Emit 2 x 16 float32 rounded to the nearest bfloat16, ties to even, NaN to NaN, denormals to 0; as 32 int16."""
-    kind = ir.FunctionType(_ROUNDED, [_FLOATS, _FLOATS])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.cvtne2ps2bf16.512")
-    return builder.bitcast(builder.call(function, [second, first]), _HALVES)
-
-
-def emit_low(builder: Any, first: Any, second: Any, rounded: Any) -> Any:
-    """Emit what `emit_rounded` lost, rounded; 0 where that is no number."""
+def emit_lo(builder: Any, first: Any, second: Any, rounded: Any) -> Any:
+    """Emit what rounding lost, rounded; 0 where that is no number."""
     undefined = ir.Constant(_HALVES, ir.Undefined)
     zero = ir.Constant(_FLOATS, [ir.Constant(ir.FloatType(), 0.0)] * 16)
     sixteen = ir.Constant(_WORDS, [16] * 16)
@@ -99,20 +59,20 @@ def emit_low(builder: Any, first: Any, second: Any, rounded: Any) -> Any:
         lost = builder.fsub(value, builder.bitcast(builder.shl(bits, sixteen), _FLOATS))
         finite = builder.fcmp_ordered("==", builder.fsub(lost, lost), zero)
         parts.append(builder.select(finite, lost, zero))
-    return emit_rounded(builder, *parts)
+    return chosen().emit_rounded(builder, *parts)
 
 
 def emit_left(builder: Any, row: Any, out: Any, line: Any) -> None:
     """Store a rounded row as a line (a number, int or LLVM value) of a left block."""
-    offset = line * LINE if isinstance(line, int) else builder.mul(line, ir.Constant(_INT64, LINE))
+    offset = line * LINE if isinstance(line, int) else builder.mul(line, int64(LINE))
     _store(builder, row, out, offset)
 
 
 def emit_right(builder: Any, even: Any, odd: Any, out: Any, line: Any) -> None:
     """Store two neighbouring rounded rows as a line of both tiles of a right block."""
-    offset = ir.Constant(_INT64, line * LINE) if isinstance(line, int) else builder.mul(line, ir.Constant(_INT64, LINE))
+    offset = int64(line * LINE) if isinstance(line, int) else builder.mul(line, int64(LINE))
     for j in range(2):
-        at = builder.add(offset, ir.Constant(_INT64, j * TILE_BYTES))
+        at = builder.add(offset, int64(j * TILE_BYTES))
         _store(builder, builder.shuffle_vector(even, odd, _PAIRS[j]), out, at)
 
 
@@ -140,20 +100,21 @@ def _emit_block(builder: Any, rows: list[Any], out: Any, offset: int, right: boo
 
 
 def _emit_packer(builder: Any, arguments: Any, right: bool, transposed: bool) -> None:
-    """Emit the packing of 32 rows that lie `stride` numbers apart, and of their low parts if `split` is not 0."""
+    """Emit the packing of 32 rows that lie `stride` numbers apart, and of their lo parts if `split` is not 0."""
     source, stride, split, out = arguments
-    step = builder.mul(stride, ir.Constant(_INT64, 4))
-    starts = [builder.add(source, builder.mul(step, ir.Constant(_INT64, r))) for r in range(SIDE)]
+    step = builder.mul(stride, int64(4))
+    starts = [builder.add(source, builder.mul(step, int64(r))) for r in range(SIDE)]
 
     def both(start: Any) -> tuple[Any, Any]:
-        return load_floats(builder, start), load_floats(builder, start, LINE)
+        return _load_floats(builder, start), _load_floats(builder, start, LINE)
 
+    emit_rounded = chosen().emit_rounded
     _emit_block(builder, [emit_rounded(builder, *both(start)) for start in starts], out, 0, right, transposed)
-    with builder.if_then(builder.icmp_signed("!=", split, ir.Constant(_INT64, 0))):
+    with builder.if_then(is_set(builder, split)):
         rows = []
         for start in starts:  # read and rounded once more: 32 rows do not stay in registers
             values = both(start)
-            rows.append(emit_low(builder, *values, emit_rounded(builder, *values)))
+            rows.append(emit_lo(builder, *values, emit_rounded(builder, *values)))
         _emit_block(builder, rows, out, BLOCK_BYTES, right, transposed)
 
 
@@ -165,7 +126,7 @@ def interleave_block(typingctx: Any, block: Any, split: Any, out: Any) -> Any:
 
     IN
         block : address of a left block
-        split : whether a second one with low parts follows
+        split : whether a second one with lo parts follows
     OUT
         out : address of as many right blocks
     """
@@ -174,20 +135,20 @@ def interleave_block(typingctx: Any, block: Any, split: Any, out: Any) -> Any:
         block, split, out = arguments
         sixteen, upper = ir.Constant(_WORDS, [16] * 16), ir.Constant(_WORDS, [-65536] * 16)
         lower = ir.Constant(_WORDS, [65535] * 16)
-        parts = builder.add(split, ir.Constant(_INT64, 1))
-        with cgutils.for_range(builder, builder.mul(parts, ir.Constant(_INT64, 16))) as loop:
+        parts = builder.add(split, int64(1))
+        with cgutils.for_range(builder, builder.mul(parts, int64(16))) as loop:
             # 16 lines a tile, two tiles a part
-            line = builder.and_(loop.index, ir.Constant(_INT64, 15))
-            start = builder.mul(builder.lshr(loop.index, ir.Constant(_INT64, 4)), ir.Constant(_INT64, BLOCK_BYTES))
-            pair = builder.add(start, builder.mul(line, ir.Constant(_INT64, 2 * LINE)))
+            line = builder.and_(loop.index, int64(15))
+            start = builder.mul(builder.lshr(loop.index, int64(4)), int64(BLOCK_BYTES))
+            pair = builder.add(start, builder.mul(line, int64(2 * LINE)))
             even, odd = (
                 builder.load(pointer(builder, builder.add(block, pair), offset, _WORDS)) for offset in (0, LINE)
             )
             first = builder.or_(builder.and_(even, lower), builder.shl(odd, sixteen))
             second = builder.or_(builder.lshr(even, sixteen), builder.and_(odd, upper))
-            at = builder.add(start, builder.mul(line, ir.Constant(_INT64, LINE)))
+            at = builder.add(start, builder.mul(line, int64(LINE)))
             for j, words in enumerate((first, second)):
-                _store(builder, words, out, builder.add(at, ir.Constant(_INT64, j * TILE_BYTES)))
+                _store(builder, words, out, builder.add(at, int64(j * TILE_BYTES)))
         return context.get_dummy_value()
 
     return types.void(_INTP, _INTP, _INTP), codegen
@@ -200,7 +161,7 @@ def pack_left(typingctx: Any, source: Any, stride: Any, split: Any, out: Any) ->
     IN
         source : address of 32 rows of 32 float32
         stride : numbers from row to row
-        split : 1 for a second block with the low parts, else 0
+        split : 1 for a second block with the lo parts, else 0
     OUT
         out : address of BLOCK_BYTES, or twice that, on a cache line
     """

@@ -1,7 +1,4 @@
-"""What happens to a 32 x 32 block of sums between products of matrix tiles.
-
-A block lies in the first-level cache, rows are classes and columns examples, as in `columns`.
-"""
+"""Blocks of sums that products leave, and sums of packed gradients along examples."""
 
 from __future__ import annotations
 
@@ -11,59 +8,40 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastcands.simd.bfloat16 import BLOCK_BYTES, LINE, emit_left, emit_low, emit_right, emit_rounded
+from fastcands.simd.dot.blocks import BLOCK_BYTES, LANES, LINE, int64, is_set
 from fastcands.simd.vector import Lanes
 
-__all__ = [
-    "add_weighted_rows",
-    "emit_pair",
-    "scatter_block",
-]
+__all__ = ["add_weighted_rows", "scatter_block"]
 
 _INTP = types.intp
-_INT16, _INT32, _INT64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
+_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 _HALVES = (0, LINE)
 _ROW = 2 * LINE
 """Bytes of a row of a block of float32: two vectors."""
 
 
-def emit_pair(lanes: Lanes, rows: list[list[Any]], index: Any, split: Any, left: Any, right: Any) -> None:
-    """Store two neighbouring rows, two vectors each, as lines of a left and a right block; `index` counts pairs."""
-    builder = lanes.builder
-    line = builder.mul(index, ir.Constant(_INT64, 2))
-    rounded = [emit_rounded(builder, row[0], row[1]) for row in rows]
-    for r in range(2):
-        emit_left(builder, rounded[r], left, builder.add(line, ir.Constant(_INT64, r)))
-    emit_right(builder, rounded[0], rounded[1], right, index)
-    with builder.if_then(builder.icmp_signed("!=", split, ir.Constant(_INT64, 0))):
-        low = [emit_low(builder, row[0], row[1], high) for row, high in zip(rows, rounded, strict=True)]
-        for r in range(2):
-            emit_left(builder, low[r], lanes.at(left, BLOCK_BYTES), builder.add(line, ir.Constant(_INT64, r)))
-        emit_right(builder, low[0], low[1], lanes.at(right, BLOCK_BYTES), index)
-
-
 def _offset(lanes: Lanes, index: Any, size: int) -> Any:
-    return lanes.builder.mul(index, ir.Constant(_INT64, size))
+    return lanes.builder.mul(index, int64(size))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def scatter_block(typingctx: Any, block: Any, rows: Any, numbers: Any, out: Any, out_stride: Any, columns: Any) -> Any:
-    """``out[numbers[r], :columns] = block[r, :columns]`` for the first rows of a block.
+def scatter_block(typingctx: Any, block: Any, rows: Any, numbers: Any, out: Any, out_stride: Any, features: Any) -> Any:
+    """``out[numbers[r], :features] = block[r, :features]`` for the first rows of a block.
 
     IN
         block : address of 32 x 32 float32, contiguous
         rows : how many
         numbers : address of as many int64
         out_stride : numbers from row to row of the result
-        columns : how many of the 32 columns exist; the others are not touched
+        features : how many of the 32 features exist; the others are not touched
     OUT
-        out : address of the result's first row, at the first column of the block
+        out : address of the result's first row, at the first feature of the block
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        block, rows, numbers, out, out_stride, columns = arguments
-        lanes = Lanes(builder, types.float32)
-        masks = [lanes.first_lanes(builder.sub(columns, ir.Constant(_INT64, 16 * j))) for j in range(2)]
+        block, rows, numbers, out, out_stride, features = arguments
+        lanes = Lanes(builder, types.float32, LANES)
+        masks = [lanes.first_lanes(builder.sub(features, int64(16 * j))) for j in range(2)]
         with cgutils.for_range(builder, rows) as loop:
             number = builder.load(
                 builder.inttoptr(lanes.at(numbers, _offset(lanes, loop.index, 8)), _INT64.as_pointer())
@@ -84,7 +62,7 @@ def add_weighted_rows(typingctx: Any, panel: Any, blocks: Any, split: Any, facto
     IN
         panel : address of the first left block
         blocks : how many
-        split : whether each is followed by its low parts
+        split : whether each is followed by its lo parts
         factors : address of 32 float32 a block
     OUT
         sums : address of 32 x 16 float32, contiguous
@@ -92,9 +70,9 @@ def add_weighted_rows(typingctx: Any, panel: Any, blocks: Any, split: Any, facto
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         panel, blocks, split, factors, sums = arguments
-        lanes = Lanes(builder, types.float32)
-        size = builder.shl(ir.Constant(_INT64, BLOCK_BYTES), split)
-        is_split = builder.icmp_signed("!=", split, ir.Constant(_INT64, 0))
+        lanes = Lanes(builder, types.float32, LANES)
+        size = builder.shl(int64(BLOCK_BYTES), split)
+        is_split = is_set(builder, split)
         every_second = [
             ir.Constant(ir.VectorType(_INT32, 16), [2 * lane + odd for lane in range(16)]) for odd in range(2)
         ]

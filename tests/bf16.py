@@ -1,20 +1,10 @@
-"""What tests of matrix tiles share: rounding by NumPy, and what is true where there are no tiles."""
+"""What tests of bfloat16 products share: rounding by NumPy."""
 
 import ml_dtypes
 import numpy as np
+import pytest
 
-from fastcands.precision import resolve
-from fastcands.simd.matrix_target import unusable
-
-
-def no_tiles():
-    """Whether this processor has none; the tiers then compute as 'highest', which is checked."""
-    reason = unusable()
-    if reason is None:
-        return False
-    assert reason
-    assert resolve("medium", np.dtype(np.float32)) == resolve("high", np.dtype(np.float32)) == "highest"
-    return True
+from fastcands.simd import dot
 
 
 def rounded(x):
@@ -24,7 +14,7 @@ def rounded(x):
 
 
 def parts(x, split):
-    """Return the high part of x, and the low one (zero unless `split`)."""
+    """Return the hi part of x, and the lo one (zero unless `split`)."""
     high = rounded(x)
     with np.errstate(invalid="ignore"):
         low = rounded(x - high)
@@ -34,3 +24,13 @@ def parts(x, split):
 def bits(x):
     """Return the upper halves of float32 numbers, which have no more than that."""
     return (np.ascontiguousarray(x).view(np.uint32) >> 16).astype(np.uint16)
+
+
+def wide(bits):
+    """Return bfloat16 numbers, given as bits, as float32."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+each_instruction_set = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.needs(name)) for name in dot.INSTRUCTION_SETS]
+)

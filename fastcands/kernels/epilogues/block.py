@@ -1,0 +1,119 @@
+"""A 32 x 32 block of logits from products of packed bfloat16 blocks, while it is in cache.
+
+Rows are classes and columns examples. A block becomes what a loss makes of it, rounded and packed for the products to
+come; the next block's product runs at the same time if the instruction set can do both.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from numba.core import cgutils, types
+
+from fastcands.simd.bf16.rows import Formula, PackedRows
+from fastcands.simd.dot import chosen
+from fastcands.simd.dot.blocks import LANES, SIDE, int64
+from fastcands.simd.vector import Lanes
+
+__all__ = ["FullBlock", "Product", "SampledBlock", "SumBlock", "block_lanes", "emit_block"]
+
+
+class Product(NamedTuple):
+    """The product that an epilogue overlaps: `block_product` from zero into another block."""
+
+    left: Any
+    right: Any
+    steps: Any
+    out: Any
+    """Contiguous."""
+
+
+class SampledBlock(NamedTuple):
+    """What the epilogue of a sampled loss is called with: ``logits = block + (offsets[:, None] - shifts)``."""
+
+    split: Any
+    """Whether the packed block has lo parts."""
+    block: Any
+    """Address of 32 x 32 float32, contiguous; -inf for what is masked."""
+    offsets: Any
+    """Address of 32 float32, one a class."""
+    copies: Any
+    """Address of 32 float32: how often each class counts."""
+    shifts: Any
+    """Address of 32 float32, one an example."""
+    tile_max: Any
+    """Address of 32 float32, running maxima."""
+    tile_sum: Any
+    """Address of 32 float32, running sums."""
+    packed: Any
+    """Address of the left block that is written."""
+    ahead: Any
+    """Address of the left block that will be written next; prefetched."""
+
+
+class FullBlock(NamedTuple):
+    """What the epilogue of an exact loss is called with: ``logits = block + offsets[:, None]``."""
+
+    split: Any
+    """Whether the packed blocks have lo parts."""
+    block: Any
+    """Address of 32 x 32 float32, contiguous; -inf for what is masked."""
+    offsets: Any
+    """Address of 32 float32, one a class."""
+    shifts: Any
+    """Address of 32 float32, one an example."""
+    scale: Any
+    """Address of 32 float32, factors of the examples."""
+    examples: Any
+    """How many columns are examples: gradients are 0 in the others, whatever the block holds."""
+    tile_sum: Any
+    """Address of 32 float32, running sums."""
+    row_sums: Any
+    """Address of 32 x 16 float32, to which the halves of each row of gradients are added."""
+    packed: Any
+    """Address of the left block that is written."""
+    packed_t: Any
+    """Address of the right block that is written."""
+
+
+class SumBlock(NamedTuple):
+    """What the value of a loss alone is called with."""
+
+    block: Any
+    """Address of rows x 32 float32, contiguous."""
+    rows: Any
+    offsets: Any
+    """Address of rows float32."""
+    tile_max: Any
+    """Address of 32 float32, running maxima, finite."""
+    tile_sum: Any
+    """Address of 32 float32, running sums."""
+
+
+def block_lanes(builder: Any) -> Lanes:
+    """Return vectors of half a row of a block."""
+    return Lanes(builder, types.float32, LANES)
+
+
+def _packed_rows(lanes: Lanes, formula: Formula, arguments: SampledBlock | FullBlock) -> PackedRows:
+    split, block, offsets, packed = arguments.split, arguments.block, arguments.offsets, arguments.packed
+    if isinstance(arguments, SampledBlock):
+        return PackedRows(lanes, formula, split, block, offsets, packed, shifts=arguments.shifts, ahead=arguments.ahead)
+    return PackedRows(
+        lanes, formula, split, block, offsets, packed, factors=arguments.scale, examples=arguments.examples,
+        row_sums=arguments.row_sums, right=arguments.packed_t,
+    )  # fmt: skip
+
+
+def emit_block(
+    lanes: Lanes, formula: Formula, arguments: SampledBlock | FullBlock, product: Product | None = None
+) -> None:
+    """Emit what becomes of a block, and the product that it overlaps, if there is one."""
+    rows = _packed_rows(lanes, formula, arguments)
+    if product is not None:
+        operands = product.left, product.right, product.steps, arguments.split, product.out
+        chosen().emit_overlapped(lanes.builder, operands, rows)
+        return
+    with cgutils.for_range(lanes.builder, int64(SIDE // 2)) as loop:
+        rows.emit_rows(loop.index)
+    rows.emit_end()
