@@ -8,6 +8,7 @@ import pytest
 
 import fastcands as fc
 from fastcands import reference
+from tests.losses.exact import exact
 from tests.losses.problems import check_budget, flat, make
 
 SHAPES = [  # classes, width, batch, candidates, true classes
@@ -58,7 +59,8 @@ def test_within_the_budget_of_plain_arithmetic(shape, dtype, remove):
     loss, gradients = _value_and_grad(problem, remove_accidental_hits=remove)
     truth = _reference(problem, remove_accidental_hits=remove)
     plain = _reference(problem, dtype, remove_accidental_hits=remove)
-    check_budget(flat(loss, gradients), truth, plain)
+    exactly = exact(problem, "logistic", remove_accidental_hits=remove)
+    check_budget(flat(loss, gradients), truth, plain, exactly)
     assert loss.dtype == gradients.inputs.dtype == gradients.weights.rows.dtype == dtype
     np.testing.assert_allclose(_value(problem, remove_accidental_hits=remove), loss, rtol=4e-7)
 
@@ -69,7 +71,8 @@ def test_copies_of_a_candidate_keep_their_own_expected_counts(shape, remove):
     problem = _with_own_counts(make(*shape))
     got = flat(*_value_and_grad(problem, remove_accidental_hits=remove))
     truth = _reference(problem, remove_accidental_hits=remove)
-    check_budget(got, truth, _reference(problem, np.float32, remove_accidental_hits=remove))
+    plain = _reference(problem, np.float32, remove_accidental_hits=remove)
+    check_budget(got, truth, plain, exact(problem, "logistic", remove_accidental_hits=remove))
 
 
 def test_rows_are_sorted_unique_and_exactly_those_used():
@@ -335,7 +338,8 @@ def test_loss_objects_compute_their_formula(kind, options):
     got = flat(*loss.value_and_grad(*tables, upstream=problem.upstream))
     np.testing.assert_array_equal(twin.value(*tables), got["loss"])
     drawn = problem._replace(values=values)
-    check_budget(got, _reference(drawn, **options), _reference(drawn, np.float32, **options))
+    truth, plain = (_reference(drawn, dtype, **options) for dtype in (np.float64, np.float32))
+    check_budget(got, truth, plain, exact(drawn, "logistic", **options))
     given = flat(*loss.value_and_grad(*tables, upstream=problem.upstream, sampled_values=values))
     for name, array in given.items():
         np.testing.assert_array_equal(array, got[name])
