@@ -18,7 +18,8 @@ from fastcands import reference
 from fastcands.losses import bf16_all_classes
 from fastcands.losses.all_classes import AllClasses
 from fastcands.losses.batch import Batch
-from tests.losses.problems import EPS, flat, make
+from tests.losses.exact import exact
+from tests.losses.problems import EPS, UNITS, check_elements, flat, make
 from tests.matrix_tiles import no_tiles, rounded
 
 SHAPES = [  # classes, width, batch, true classes
@@ -75,6 +76,7 @@ def test_within_the_budget_of_the_tier(shape, kind, tier):
     got = _value_and_grad(kind, tier, problem)
     # one product of a width of 1 is as wrong as one factor is; many differ at random
     _check(tier, got, _reference(kind, problem), 1.0 if width > 1 else 2.0)
+    check_elements(got, exact(problem, kind, sampled=False), UNITS[tier])
     np.testing.assert_allclose(_value(kind, tier, problem), got["loss"], rtol=4e-7)
     plain = _value_and_grad(kind, "highest", problem)
     equal = all((got[name] == plain[name]).all() for name in plain)
@@ -91,7 +93,9 @@ def test_every_remainder(axis, kind, tier):
         problem = make(*shape, 1, seed=count)
         # the last class is somebody's: its row is followed by padding
         problem.labels[-1] = shape[0] - 1
-        _check(tier, _value_and_grad(kind, tier, problem), _reference(kind, problem), 1.5)
+        got = _value_and_grad(kind, tier, problem)
+        _check(tier, got, _reference(kind, problem), 1.5)
+        check_elements(got, exact(problem, kind, sampled=False), UNITS[tier])
 
 
 @TIERS
@@ -214,6 +218,8 @@ def _compare(kind, tier, options, num_true):
         labels[5] = -1
     want, got = (_value_and_grad(kind, each, problem, **options) for each in ("highest", tier))
     _check(tier, got, want, 1.5)
+    formula = {name: value for name, value in options.items() if name != "ignore_index"}
+    check_elements(got, exact(problem, kind, sampled=False, **formula), UNITS[tier])
     np.testing.assert_allclose(_value(kind, tier, problem, **options), got["loss"], rtol=1e-6, atol=1e-6)
     if "ignore_index" in options:
         assert got["loss"][5] == 0
