@@ -1,4 +1,4 @@
-"""Options that losses share, element by element in both dtypes: temperature, smoothing, absent labels, own candidates."""
+"""Options that losses share, by element in both dtypes: temperature, smoothing, absent labels, own candidates."""
 
 import numpy as np
 import pytest
