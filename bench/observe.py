@@ -43,7 +43,7 @@ Hook = Callable[[Kernel, tuple[Any, ...]], Any]
 
 
 def _name(function: Any) -> str:
-    """Return module and name of a function, without what all have in common: ``philox.fill_pairs``."""
+    """Return module and name of a function, without what all have in common: ``sampling.philox.fill_pairs``."""
     return f"{function.__module__.removeprefix('fastcands.').removeprefix('kernels.')}.{function.__name__}"
 
 

@@ -9,29 +9,21 @@ from bench.results import Line
 __all__ = ["shares"]
 
 _PHASES = {
-    "draw candidates": (
-        "accidental_hits", "alias_table", "bounded_words", "class_ids", "count_tree", "decay", "draws",
-        "expected_counts", "log_uniform_draws", "philox", "race", "uniform_draws", "unique_draws", "weights",
-    ),
-    "plan, pack inputs, true classes": ("candidate_prepare", "gather", "packing", "label_logits"),
-    "gather candidates, product, exponentials": ("candidate_tiles",),
-    "softmax": ("candidate_losses",),
-    "update rows": ("row_update",),
+    "draw candidates": ("sampling", "table.class_ids"),
+    "plan, pack inputs, true classes": ("sampled_loss.prologue", "table.gather", "table.packing", "table.label_logits"),
+    "gather candidates, product, exponentials": ("sampled_loss.logits",),
+    "softmax": ("sampled_loss.reduce",),
+    "product: gradient of the rows": ("sampled_loss.gradients.weight_gradients",),
+    "product: gradient of the inputs": ("sampled_loss.gradients.input_gradients",),
+    "update rows": ("optimizers",),
 }  # fmt: skip
-_NAMES = {
-    "candidate_gradients.weight_gradients": "product: gradient of the rows",
-    "candidate_gradients.input_gradients": "product: gradient of the inputs",
-}
 OUTSIDE = "outside of kernels"
 
 
 def _phase(kernel: str) -> str:
-    """Return what a kernel does in a step; ``row_update`` stands for all modules whose name begins so."""
-    if kernel in _NAMES:
-        return _NAMES[kernel]
-    module = kernel.partition(".")[0]
+    """Return what a kernel does in a step; ``sampling`` stands for all kernels of that folder."""
     for phase, beginnings in _PHASES.items():
-        if any(module == name or module.startswith(f"{name}_") for name in beginnings):
+        if any(f"{kernel}.".startswith(f"{name}.") for name in beginnings):
             return phase
     return kernel.replace("_", " ")
 

@@ -1,4 +1,4 @@
-"""The rules of the tree: who imports whom, who names the compiler, how long a file is, what an import costs.
+"""The rules of the tree: who imports whom, who names the compiler, how long a file is, where tests stand.
 
 Each rule is a function from source text to findings, and each is tried on a text that breaks it.
 """
@@ -11,7 +11,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -92,6 +92,28 @@ OUTSIDE: dict[str, set[str]] = {
     "cli.compare": {"rich"},
 }
 
+# tests of what holds across modules; every other test file stands where its module does
+CROSS_CUTTING = {
+    "tests/peers": "the same calls in TensorFlow and PyTorch",
+    "tests/test_docs.py": "pages and what they name",
+    "tests/test_docstrings.py": "every public function",
+    "tests/test_numba_internals.py": "what of Numba is used, alone and first",
+    "tests/test_public_names.py": "what the package exports",
+    "tests/test_structure.py": "the tree",
+    "tests/losses/test_errors.py": "refusals, of every argument",
+    "tests/losses/test_precision.py": "every loss in every tier",
+    "tests/samplers/test_distribution_of_draws.py": "every sampler by chi-square",
+    "tests/samplers/test_fork.py": "every sampler in a forked child",
+    "tests/samplers/test_golden.py": "every sampler by TensorFlow's stored draws",
+    "tests/samplers/test_sampling.py": "what all samplers share",
+    "tests/samplers/test_unbiased.py": "expected counts of every sampler",
+    "tests/optimizers/test_steps.py": "every optimizer by its formula",
+    "tests/optimizers/test_options.py": "options of every optimizer",
+    "tests/optimizers/test_bfloat16.py": "every optimizer on bfloat16 rows",
+    "tests/simd/test_targets.py": "the package compiled for other processors",
+    "tests/table/test_bfloat16.py": "all that a table of bfloat16 does",
+}
+
 COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "cfunc", "CFunc", "generated_jit", "stencil"}
 NEVER_AT_IMPORT = {"torch", "tensorflow", "sklearn", "mpi4py", "matplotlib", "typer", "rich"}
 
@@ -152,6 +174,35 @@ def compiler_findings(source: str) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             names = [alias.name for alias in node.names if (node.module or "").split(".")[0] == "numba"]
         findings += [f"line {node.lineno}: {name}" for name in names if name in COMPILERS]
+    return findings
+
+
+def mirror_findings(files: Iterable[str]) -> list[str]:
+    """Name the test files that stand elsewhere than their module, of all files of the tree.
+
+    ``tests/a/test_b.py`` or ``tests/a/test_b_and_more.py`` tests the module ``fastcands/a/b.py``, the folder
+    ``fastcands/a/b``, or the helper ``tests/a/b.py``; ``tests/a/test_a.py`` tests all of the folder ``fastcands/a``.
+    What stands in ``tests/bench`` tests ``bench``.
+    """
+    modules, tests = set(), []
+    for file in files:
+        if not file.endswith(".py"):
+            continue
+        parts = file.removesuffix(".py").split("/")
+        if parts[0] == "tests" and parts[-1].startswith("test_"):
+            tests.append((file, "/".join(parts[1:-1]), parts[-1].removeprefix("test_")))
+            continue
+        parts = parts if parts[0] == "bench" else parts[1:]
+        modules.add("/".join(parts))
+        modules.add("/".join(parts[:-1]))
+    findings = []
+    for file, folder, name in sorted(tests):
+        words = name.split("_")
+        names = ("_".join(words[:count]) for count in range(1, len(words) + 1))
+        room = folder.rpartition("/")[2]
+        found = any(f"{folder}/{each}".lstrip("/") in modules or each == room for each in names)
+        if not found and not {file, "/".join(file.split("/")[:2])} & set(CROSS_CUTTING):
+            findings.append(f"{file}: no module {name} at that place")
     return findings
 
 
@@ -218,6 +269,45 @@ def test_a_stray_compiler_call_is_found(source: str) -> None:
 def test_files_are_short(path: Path) -> None:
     lines = path.read_text().count("\n")
     assert lines <= MAX_LINES
+
+
+def tracked() -> list[str]:
+    """Name the Python files of the package, the tests and the bench."""
+    roots = (ROOT / name for name in ("fastcands", "tests", "bench"))
+    return [str(path.relative_to(ROOT)) for root in roots for path in root.rglob("*.py")]
+
+
+def test_tests_stand_where_their_modules_do() -> None:
+    assert mirror_findings(tracked()) == []
+
+
+def test_cross_cutting_tests_exist() -> None:
+    assert [name for name in CROSS_CUTTING if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("test", "is_right"),
+    [
+        ("tests/table/test_scores.py", True),
+        ("tests/table/test_scores_of_copies.py", True),
+        ("tests/kernels/text/test_numbers.py", True),  # a helper beside it
+        ("tests/kernels/test_text.py", True),
+        ("tests/table/test_table_in_threads.py", True),
+        ("tests/bench/test_pool.py", True),
+        ("tests/peers/test_anything.py", True),
+        ("tests/test_structure.py", True),
+        ("tests/test_scores.py", False),
+        ("tests/table/test_score.py", False),
+        ("tests/table/test_text.py", False),
+        ("tests/kernels/table/test_scores.py", False),
+        ("tests/test_pool.py", False),
+        ("tests/bench/test_scores.py", False),
+    ],
+)
+def test_a_test_at_the_wrong_place_is_found(test: str, is_right: bool) -> None:
+    tree = ["fastcands/table/__init__.py", "fastcands/table/scores.py", "fastcands/kernels/text/points.py"]
+    tree += ["bench/pool.py", "tests/kernels/text/numbers.py", "docs/score.md", test]
+    assert mirror_findings(tree) == ([] if is_right else [f"{test}: no module {Path(test).stem[5:]} at that place"])
 
 
 def test_import_is_light() -> None:

@@ -39,7 +39,9 @@ def made_up(task: str, quick: bool = False) -> list[Line]:
             if TASKS[task].measure == "bytes":
                 rounds = [{"peak": int(1e9 * x), "results": 10} for x in rounds]
             if TASKS[task].measure == "kernels":
-                rounds = [{"total": 1.0, "candidate_tiles.form_tiles": 0.5, "new_idea.kernel": 0.25} for _ in rounds]
+                rounds = [
+                    {"total": 1.0, "sampled_loss.logits.form_tiles": 0.5, "new_idea.kernel": 0.25} for _ in rounds
+                ]
             lines.append(
                 Line(
                     task,

@@ -143,8 +143,8 @@ def test_tables_have_figures_quartiles_targets_and_times() -> None:
 
 def test_where_time_goes_adds_up() -> None:
     rounds = [
-        {"candidate_tiles.form_tiles": 0.5, "row_update_sgd.sgd_rows": 0.2, "total": 1.0},
-        {"candidate_tiles.form_tiles": 1.0, "row_update_sgd.sgd_rows": 0.6, "total": 2.0},
+        {"sampled_loss.logits.form_tiles": 0.5, "optimizers.sgd.sgd_rows": 0.2, "total": 1.0},
+        {"sampled_loss.logits.form_tiles": 1.0, "optimizers.sgd.sgd_rows": 0.6, "total": 2.0},
     ]
     found = shares(line("train_step", rounds, "where"))
     assert sum(found.values()) == pytest.approx(1)

@@ -1,4 +1,4 @@
-"""Random problems, and how far a result may be from the truth."""
+"""Random problems, and how far a result may be from the truth: in the norm of each array, and by element."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,12 @@ import numpy as np
 import fastcands as fc
 
 EPS = {np.dtype(np.float32): 1.2e-7, np.dtype(np.float64): 2.3e-16}
+UNITS = {"high": 2.0**-17, "medium": 2.0**-9}
+"""Rounding of a factor in a tier: of the two bfloat16 parts of one, of one bfloat16 number."""
+
+LIMIT = 10.0
+"""Over 30 seeds of every shape and option in these tests the worst element was off by 2.5 units of its size in float32,
+4.1 in float64, 3.1 in 'high' and 3.6 in 'medium'; code for a Haswell was no worse."""
 
 
 class Problem(NamedTuple):
@@ -41,17 +47,48 @@ def flat(loss, gradients):
     return dense
 
 
-def check_budget(got, truth, plain, *, names=("loss", "d_inputs", "d_weights", "d_biases")):
-    """Check |got - truth| <= |plain - truth| + 8 units of the largest number, in the norm of each array.
+def worst_elements(got, exactly, unit=None):
+    """Return by name the largest error of an element in units of its size.
 
-    `truth` is the reference in float64, `plain` the same formula in the dtype of `got`, by NumPy.
+    `unit` is how well a factor is known: by default as well as a sum is, to the rounding of the results' dtype.
     """
-    for name in names:
-        if name not in got:
-            continue
-        exact, mine = np.asarray(getattr(truth, name), float), np.asarray(got[name], float)
+    eps = EPS[got["d_inputs"].dtype]
+    tiny = 1e-36 if eps > 1e-9 else 1e-300  # a probability that the dtype does not hold is zero
+    worst = {}
+    for name, value in got.items():
+        truth, factors, sums = (getattr(part, name) for part in exactly)
+        assert value.shape == truth.shape, name
+        size = (unit or eps) * factors + eps * sums + tiny
+        worst[name] = (np.abs(value.astype(float) - truth) / size).max(initial=0)
+    return worst
+
+
+def check_elements(got, exactly, unit=None):
+    """Check that no element is off by more than `LIMIT` units of the magnitude of what was summed for it."""
+    for name, worst in worst_elements(got, exactly, unit).items():
+        assert worst <= LIMIT, f"{name}: an element is off by {worst:.3g} units of its size"
+
+
+def check_norms(got, truth, plain):
+    """Check |got - truth| <= |plain - truth| + 8 units of the largest number, in the norm of each array."""
+    for name, value in got.items():
+        exactly, mine = np.asarray(getattr(truth, name), float), np.asarray(value, float)
         yardstick = np.asarray(getattr(plain, name), float)
-        assert mine.shape == exact.shape, name
-        size = np.sqrt(max(exact.size, 1)) * np.abs(exact).max(initial=1e-30)
-        allowed = np.linalg.norm(yardstick - exact) + 8 * EPS[got["d_inputs"].dtype] * size
-        assert np.linalg.norm(mine - exact) <= allowed, name
+        assert mine.shape == exactly.shape, name
+        size = np.sqrt(max(exactly.size, 1)) * np.abs(exactly).max(initial=1e-30)
+        allowed = np.linalg.norm(yardstick - exactly) + 8 * EPS[got["d_inputs"].dtype] * size
+        assert np.linalg.norm(mine - exactly) <= allowed, name
+
+
+def check_budget(got, truth, plain, exactly):
+    """Check norms, then every element.
+
+    `truth` is the reference in float64, `plain` the same formula in the dtype of `got`, by NumPy; `exactly` is what
+    `exact` says of the same problem and options.
+    """
+    check_norms(got, truth, plain)
+    for name in got:  # two ways to the same
+        want = getattr(truth, name)
+        tolerance = 1e-13 * max(1.0, np.abs(want).max(initial=0))
+        np.testing.assert_allclose(getattr(exactly.truth, name), want, rtol=0, atol=tolerance, err_msg=name)
+    check_elements(got, exactly)

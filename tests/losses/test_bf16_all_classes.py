@@ -15,11 +15,13 @@ import pytest
 
 import fastcands as fc
 from fastcands import reference
-from fastcands.losses import bf16_all_classes
+from fastcands.kernels.epilogues.softmax import SOFTMAX
+from fastcands.losses import bf16_all_classes, exact_classes
 from fastcands.losses.all_classes import AllClasses
 from fastcands.losses.batch import Batch
 from tests.bf16 import rounded
-from tests.losses.problems import EPS, flat, make
+from tests.losses.exact import exact
+from tests.losses.problems import EPS, UNITS, check_elements, flat, make
 
 SHAPES = [  # classes, width, batch, true classes
     (50, 7, 5, 1),
@@ -75,6 +77,7 @@ def test_within_the_budget_of_the_tier(shape, kind, tier):
     got = _value_and_grad(kind, tier, problem)
     # one product of a width of 1 is as wrong as one factor is; many differ at random
     _check(tier, got, _reference(kind, problem), 1.0 if width > 1 else 2.0)
+    check_elements(got, exact(problem, kind, sampled=False), UNITS[tier])
     np.testing.assert_allclose(_value(kind, tier, problem), got["loss"], rtol=4e-7)
     plain = _value_and_grad(kind, "highest", problem)
     equal = all((got[name] == plain[name]).all() for name in plain)
@@ -91,7 +94,9 @@ def test_every_remainder(axis, kind, tier):
         problem = make(*shape, 1, seed=count)
         # the last class is somebody's: its row is followed by padding
         problem.labels[-1] = shape[0] - 1
-        _check(tier, _value_and_grad(kind, tier, problem), _reference(kind, problem), 1.5)
+        got = _value_and_grad(kind, tier, problem)
+        _check(tier, got, _reference(kind, problem), 1.5)
+        check_elements(got, exact(problem, kind, sampled=False), UNITS[tier])
 
 
 @TIERS
@@ -214,6 +219,8 @@ def _compare(kind, tier, options, num_true):
         labels[5] = -1
     want, got = (_value_and_grad(kind, each, problem, **options) for each in ("highest", tier))
     _check(tier, got, want, 1.5)
+    formula = {name: value for name, value in options.items() if name != "ignore_index"}
+    check_elements(got, exact(problem, kind, sampled=False, **formula), UNITS[tier])
     np.testing.assert_allclose(_value(kind, tier, problem, **options), got["loss"], rtol=1e-6, atol=1e-6)
     if "ignore_index" in options:
         assert got["loss"][5] == 0
@@ -318,9 +325,9 @@ def test_no_rows_leave_every_row_alone(kind, tier):
 
 @pytest.mark.parametrize(("examples", "width", "worth_it"), [(16, 16, True), (15, 64, False), (16, 15, False)])
 def test_small_problems_are_not_worth_rounding(examples, width, worth_it, monkeypatch):
-    monkeypatch.setattr(bf16_all_classes, "_FEWEST_EXAMPLES", 16)
-    monkeypatch.setattr(bf16_all_classes, "_WORTH_ROUNDING", 1 << 26)
+    monkeypatch.setattr(exact_classes, "_FEWEST_EXAMPLES", 16)
+    monkeypatch.setattr(exact_classes, "_WORTH_ROUNDING", 1 << 26)
     arrays = np.zeros((1 << 18, width), np.float32), None, np.arange(examples), np.zeros((examples, width), np.float32)
     batch = Batch.of(*arrays, precision="medium")
     expected = bf16_all_classes.Bf16AllClasses if worth_it else AllClasses
-    assert type(bf16_all_classes.exact_classes(batch, needs_grad=False)) is expected
+    assert type(exact_classes.exact_classes(batch, SOFTMAX, needs_grad=False)) is expected

@@ -15,7 +15,8 @@ import pytest
 import fastcands as fc
 from fastcands import reference
 from tests.bf16 import rounded
-from tests.losses.problems import EPS, flat, make
+from tests.losses.exact import exact
+from tests.losses.problems import EPS, UNITS, check_elements, flat, make
 
 SHAPES = [  # classes, width, batch, candidates, true classes
     (50, 7, 5, 9, 1),
@@ -84,6 +85,7 @@ def test_within_the_budget_of_the_tier(shape, remove, kind, tier):
     problem = make(*shape)
     got = _value_and_grad(kind, tier, problem, remove_accidental_hits=remove)
     _check(tier, got, _reference(kind, problem, remove_accidental_hits=remove))
+    check_elements(got, exact(problem, kind, remove_accidental_hits=remove), UNITS[tier])
     _differs(tier, got, kind, problem, remove_accidental_hits=remove)
     value = _value(kind, tier, problem, remove_accidental_hits=remove)
     np.testing.assert_allclose(value, got["loss"], rtol=2e-6)
@@ -98,7 +100,9 @@ def test_every_remainder(axis, kind, tier):
         shape[axis] = count
         problem = make(*shape, seed=count)
         problem = problem._replace(labels=problem.labels % 150)
-        _check(tier, _value_and_grad(kind, tier, problem), _reference(kind, problem), 1.5)
+        got = _value_and_grad(kind, tier, problem)
+        _check(tier, got, _reference(kind, problem), 1.5)
+        check_elements(got, exact(problem, kind, remove_accidental_hits=kind == "softmax"), UNITS[tier])
 
 
 @TIERS
@@ -293,6 +297,13 @@ def _compare(loss, options, problem, tier):
         results.append(flat(*got))
         np.testing.assert_allclose(value, got[0], rtol=2e-6, atol=1e-6)
     _check(tier, results[1], results[0])
+    kind = "softmax" if loss is fc.SampledSoftmaxLoss else "logistic"
+    formula = {
+        "remove_accidental_hits": loss in (fc.SampledSoftmaxLoss, fc.SampledLogisticLoss),
+        "subtract_log_q": loss is not fc.NegativeSamplingLoss,
+        **{name: value for name, value in options.items() if name != "ignore_index"},
+    }
+    check_elements(results[1], exact(problem._replace(labels=labels), kind, **formula), UNITS[tier])
 
 
 @TIERS

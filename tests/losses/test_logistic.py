@@ -8,7 +8,8 @@ import pytest
 
 import fastcands as fc
 from fastcands import reference
-from tests.losses.problems import check_budget, flat, make
+from tests.losses.exact import exact
+from tests.losses.problems import check_budget, check_elements, flat, make
 
 SHAPES = [  # classes, width, batch, candidates, true classes
     (50, 7, 5, 9, 1),
@@ -58,7 +59,8 @@ def test_within_the_budget_of_plain_arithmetic(shape, dtype, remove):
     loss, gradients = _value_and_grad(problem, remove_accidental_hits=remove)
     truth = _reference(problem, remove_accidental_hits=remove)
     plain = _reference(problem, dtype, remove_accidental_hits=remove)
-    check_budget(flat(loss, gradients), truth, plain)
+    exactly = exact(problem, "logistic", remove_accidental_hits=remove)
+    check_budget(flat(loss, gradients), truth, plain, exactly)
     assert loss.dtype == gradients.inputs.dtype == gradients.weights.rows.dtype == dtype
     np.testing.assert_allclose(_value(problem, remove_accidental_hits=remove), loss, rtol=4e-7)
 
@@ -69,7 +71,8 @@ def test_copies_of_a_candidate_keep_their_own_expected_counts(shape, remove):
     problem = _with_own_counts(make(*shape))
     got = flat(*_value_and_grad(problem, remove_accidental_hits=remove))
     truth = _reference(problem, remove_accidental_hits=remove)
-    check_budget(got, truth, _reference(problem, np.float32, remove_accidental_hits=remove))
+    plain = _reference(problem, np.float32, remove_accidental_hits=remove)
+    check_budget(got, truth, plain, exact(problem, "logistic", remove_accidental_hits=remove))
 
 
 def test_rows_are_sorted_unique_and_exactly_those_used():
@@ -119,11 +122,7 @@ def test_equals_the_exact_loss_when_all_classes_are_candidates():
     problem = make(60, 9, 11, 60, unique=True)
     ones = fc.SampledValues(np.arange(60), np.ones((11, 1), np.float32), np.ones(60, np.float32))
     sampled = flat(*_value_and_grad(problem._replace(values=ones), remove_accidental_hits=True))
-    exact = reference.full_sigmoid(
-        problem.weights, problem.biases, problem.labels, problem.inputs, upstream=problem.upstream
-    )
-    for name, value in sampled.items():
-        np.testing.assert_allclose(value, getattr(exact, name), rtol=1e-5, atol=1e-5)
+    check_elements(sampled, exact(problem, "logistic", sampled=False))
 
 
 def test_every_copy_of_a_hit_is_removed():
@@ -192,6 +191,7 @@ def test_golden_loss_of_tensorflows_own_test(count, strategy):
     values = [1, 0, 2, 3], np.full((3, 1), 0.5, np.float32), np.full(4, 0.5, np.float32)
     arguments = weights, biases, np.array([[0], [1], [2]]), hidden, 4, 5, 1, values
     loss = fc.nn.nce_loss(*arguments, partition_strategy=strategy)
+    # the recorded figures clip probabilities at 1e-4
     np.testing.assert_allclose(loss, [2.8258057, 4.566373, 5.5665183], rtol=1e-4)
     loss = fc.nn.nce_loss(*arguments, True, strategy)
     np.testing.assert_allclose(loss, [2.364158, 4.38443, 2.8010283], rtol=1e-4)
@@ -335,7 +335,8 @@ def test_loss_objects_compute_their_formula(kind, options):
     got = flat(*loss.value_and_grad(*tables, upstream=problem.upstream))
     np.testing.assert_array_equal(twin.value(*tables), got["loss"])
     drawn = problem._replace(values=values)
-    check_budget(got, _reference(drawn, **options), _reference(drawn, np.float32, **options))
+    truth, plain = (_reference(drawn, dtype, **options) for dtype in (np.float64, np.float32))
+    check_budget(got, truth, plain, exact(drawn, "logistic", **options))
     given = flat(*loss.value_and_grad(*tables, upstream=problem.upstream, sampled_values=values))
     for name, array in given.items():
         np.testing.assert_array_equal(array, got[name])

@@ -15,11 +15,13 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import fastcands as fc
+from fastcands import reference
 from fastcands.losses.batch import Batch
 from fastcands.losses.interface import ExactLoss, SampledLoss
 from fastcands.nn.arguments import checked_batch
 from fastcands.simd import dot
-from tests.losses.problems import Problem, flat, make
+from tests.losses.exact import Exact, exact
+from tests.losses.problems import UNITS, Problem, check_elements, flat, make
 
 TIERS = ("highest", "high", "medium")
 BUDGETS = {"highest": 1e-5, "high": 5e-5, "medium": 1.5e-2}
@@ -48,6 +50,21 @@ def _restored() -> Iterator[None]:
 def results(loss: Any, problem: Problem) -> dict[str, np.ndarray]:
     """Of one call; the sampler then stands where it stood before, as losses here are made anew."""
     return flat(*loss.value_and_grad(problem.weights, problem.biases, problem.labels, problem.inputs, problem.upstream))
+
+
+def exactly(loss: Any, problem: Problem) -> Exact:
+    """What `results` are to be, element by element, of the candidates that the loss draws first."""
+    kind = "softmax" if "Softmax" in type(loss).__name__ else "logistic"
+    if isinstance(loss, ExactLoss):
+        return exact(problem, kind, sampled=False)
+    ids, true_counts, counts = fc.UniformSampler(CLASSES, seed=1).sample(problem.labels, 64)
+    if isinstance(loss, fc.RankSampledSoftmaxLoss):
+        best, _ = reference.resample(problem.weights, problem.biases, problem.inputs, ids, loss.num_resampled)
+        ids, counts = ids[best], counts[best]
+    removed = kind == "softmax" or isinstance(loss, fc.SampledLogisticLoss)
+    drawn = problem._replace(values=fc.SampledValues(ids, true_counts, counts))
+    with_q = not isinstance(loss, fc.NegativeSamplingLoss)
+    return exact(drawn, kind, remove_accidental_hits=removed, subtract_log_q=with_q)
 
 
 @each_loss
@@ -125,6 +142,7 @@ def test_results_are_within_the_budget_of_the_tier(
     for name, value in got.items():
         error = np.linalg.norm(value - truth[name]) / np.linalg.norm(truth[name])
         assert error < BUDGETS[tier], name
+    check_elements(got, exactly(make_loss(), problem), UNITS.get(tier))
 
 
 @each_loss
@@ -203,3 +221,6 @@ def test_functions_of_tensorflow_are_within_the_budget(name: str, tier: str) -> 
         got = of(problem)
     for key, value in got.items():
         assert np.linalg.norm(value - truth[key]) < BUDGETS[tier] * np.linalg.norm(truth[key]), key
+    kind, sampled = "softmax" if "softmax" in name else "logistic", not name.startswith("full")
+    formula = exact(problem, kind, sampled=sampled, remove_accidental_hits=kind == "softmax")
+    check_elements(got, formula, UNITS.get(tier))

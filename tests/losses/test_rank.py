@@ -6,6 +6,7 @@ import pytest
 
 import fastcands as fc
 from fastcands import reference
+from tests.losses.exact import exact
 from tests.losses.problems import check_budget, flat, make
 
 SHAPES = [  # classes, width, batch, candidates, kept, true classes
@@ -33,6 +34,13 @@ def _reference(problem, kept, dtype=np.float64, **options):
     )
 
 
+def _resampled(problem, kept, temperature):
+    """Return the problem with the candidates that are kept, as the oracle chooses them."""
+    ids, true_counts, counts = problem.values
+    best, _ = reference.resample(problem.weights, problem.biases, problem.inputs, ids, kept, temperature=temperature)
+    return problem._replace(values=fc.SampledValues(ids[best], true_counts, counts[best]))
+
+
 @pytest.mark.parametrize("remove", [False, True])
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -44,8 +52,9 @@ def test_within_the_budget_of_plain_arithmetic(shape, dtype, temperature, remove
         *_arguments(problem, kept), temperature, remove, upstream=problem.upstream
     )
     options = {"temperature": temperature, "remove_accidental_hits": remove}
-    truth = _reference(problem, kept, **options)
-    check_budget(flat(loss, gradients), truth, _reference(problem, kept, dtype, **options))
+    truth, plain = (_reference(problem, kept, kind, **options) for kind in (np.float64, dtype))
+    exactly = exact(_resampled(problem, kept, temperature), "softmax", remove_accidental_hits=remove)
+    check_budget(flat(loss, gradients), truth, plain, exactly)
     value = fc.nn.rank_sampled_softmax_loss(*_arguments(problem, kept), temperature, remove)
     np.testing.assert_allclose(value, loss, rtol=4e-7)
 
@@ -156,7 +165,7 @@ def _logits(problem, dtype=np.float64):
     return problem.inputs.astype(dtype) @ problem.weights[ids].astype(dtype).T + problem.biases[ids]
 
 
-def _of_kept(problem, positions, remove):
+def _of_kept(problem, positions, remove, dtype=np.float64):
     """Return the oracle's loss of each row over its own positions of the candidates."""
     ids, true_counts, counts = problem.values
     rows = []
@@ -164,7 +173,9 @@ def _of_kept(problem, positions, remove):
         one = slice(i, i + 1)
         values = ids[kept], true_counts[one], counts[kept]
         tables = problem.weights, problem.biases, problem.labels[one], problem.inputs[one]
-        row = reference.sampled_softmax(*tables, values, remove_accidental_hits=remove, upstream=problem.upstream[one])
+        row = reference.sampled_softmax(
+            *tables, values, remove_accidental_hits=remove, upstream=problem.upstream[one], dtype=dtype
+        )
         rows.append(row)
     joined = [np.concatenate([row.loss for row in rows]), np.concatenate([row.d_inputs for row in rows])]
     return reference.Result(*joined, sum(row.d_weights for row in rows), sum(row.d_biases for row in rows))
@@ -187,10 +198,10 @@ def test_each_row_keeps_its_own_candidates(exclude, remove):
     kept = np.sort(np.argsort(-scores, axis=1, kind="stable")[:, :7], axis=1)
     loss = _loss(problem, 7, per_example=True, exclude_hits=exclude, remove_accidental_hits=remove)
     got = flat(*loss.value_and_grad(*_tables(problem), upstream=problem.upstream, sampled_values=problem.values))
-    want = _of_kept(problem, kept, remove)
-    for name, array in got.items():
-        exact = getattr(want, name)
-        np.testing.assert_allclose(array, exact, rtol=0, atol=2e-6 * np.abs(exact).max(), err_msg=name)
+    ids, true_counts, counts = problem.values
+    kept_values = fc.SampledValues(ids[kept], true_counts, counts[kept])
+    exactly = exact(problem._replace(values=kept_values), "softmax", remove_accidental_hits=remove)
+    check_budget(got, *(_of_kept(problem, kept, remove, dtype) for dtype in (np.float64, np.float32)), exactly)
     np.testing.assert_allclose(
         loss.value(*_tables(problem), sampled_values=problem.values), got["loss"], rtol=4e-7, atol=1e-6
     )
@@ -206,10 +217,10 @@ def test_true_classes_of_the_batch_take_no_place(remove):
     kept = np.sort(np.argsort(-scores, kind="stable")[:7])
     loss = _loss(problem, 7, exclude_hits=True, remove_accidental_hits=remove)
     got = flat(*loss.value_and_grad(*_tables(problem), upstream=problem.upstream, sampled_values=problem.values))
-    want = _of_kept(problem, [kept] * 9, remove)
-    for name, array in got.items():
-        exact = getattr(want, name)
-        np.testing.assert_allclose(array, exact, rtol=0, atol=2e-6 * np.abs(exact).max(), err_msg=name)
+    ids, true_counts, counts = problem.values
+    kept_values = fc.SampledValues(ids[kept], true_counts, counts[kept])
+    exactly = exact(problem._replace(values=kept_values), "softmax", remove_accidental_hits=remove)
+    check_budget(got, *(_of_kept(problem, [kept] * 9, remove, dtype) for dtype in (np.float64, np.float32)), exactly)
 
 
 @pytest.mark.parametrize("per_example", [False, True])

@@ -6,7 +6,8 @@ import pytest
 
 import fastcands as fc
 from fastcands import reference
-from tests.losses.problems import check_budget, flat, make
+from tests.losses.exact import exact
+from tests.losses.problems import check_budget, check_elements, flat, make
 
 SHAPES = [  # classes, width, batch, candidates, true classes
     (50, 7, 5, 9, 1),
@@ -51,7 +52,8 @@ def test_within_the_budget_of_plain_arithmetic(shape, dtype, remove):
     loss, gradients = _value_and_grad(problem, remove_accidental_hits=remove)
     truth = _reference(problem, remove_accidental_hits=remove)
     plain = _reference(problem, dtype, remove_accidental_hits=remove)
-    check_budget(flat(loss, gradients), truth, plain)
+    exactly = exact(problem, "softmax", remove_accidental_hits=remove)
+    check_budget(flat(loss, gradients), truth, plain, exactly)
     assert loss.dtype == gradients.inputs.dtype == gradients.weights.rows.dtype == dtype
     np.testing.assert_allclose(_value(problem, remove_accidental_hits=remove), loss, rtol=4e-7)
 
@@ -103,11 +105,7 @@ def test_equals_the_exact_loss_when_all_classes_are_candidates():
     problem = make(60, 9, 11, 60, unique=True)
     ones = fc.SampledValues(np.arange(60), np.ones((11, 1), np.float32), np.ones(60, np.float32))
     sampled = flat(*_value_and_grad(problem._replace(values=ones)))
-    exact = reference.full_softmax(
-        problem.weights, problem.biases, problem.labels, problem.inputs, upstream=problem.upstream
-    )
-    for name, value in sampled.items():
-        np.testing.assert_allclose(value, getattr(exact, name), rtol=1e-5, atol=1e-6)
+    check_elements(sampled, exact(problem, "softmax", sampled=False))
 
 
 def test_every_copy_of_a_hit_is_removed():
@@ -355,6 +353,7 @@ def test_no_denormal_number_is_made_of_a_peaked_softmax():
     assert np.count_nonzero(smallest < tiny) > 100  # the problem is peaked
     arguments = p.weights, p.biases, p.labels, inputs, 200, 300
     loss, gradients = fc.nn.sampled_softmax_loss_and_grad(*arguments, sampled_values=p.values)
-    np.testing.assert_allclose(loss, truth.loss, rtol=1e-5, atol=1e-4)
+    peaked = p._replace(inputs=inputs, upstream=np.ones(40))
+    check_elements(flat(loss, gradients), exact(peaked, "softmax", remove_accidental_hits=True))
     for array in (gradients.inputs, gradients.weights.rows, gradients.biases.rows):
         assert (np.abs(array[array != 0]) >= tiny).all()

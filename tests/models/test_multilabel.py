@@ -56,7 +56,7 @@ def test_a_step_of_gradient_descent_follows_the_numeric_derivative(longest: int)
 
     model, stepped = make(), make()
     values = stepped.train_step(fc.SoftmaxLoss(ignore_index=-1), points)
-    np.testing.assert_allclose(values, softmax_loss(model, points), rtol=1e-4)
+    np.testing.assert_allclose(values, softmax_loss(model, points), rtol=1e-8)
     after = copies(stepped)
     assert after.pop("step").tolist() == [1, stepped.table.step]
     for name, array in model.state_dict().items():
@@ -69,7 +69,7 @@ def test_a_step_of_gradient_descent_follows_the_numeric_derivative(longest: int)
                 objective.append(softmax_loss(model, points).mean())
             array[index] = kept
             numeric = (objective[1] - objective[0]) / 2e-4
-            assert (kept - after[name][index]) / rate == pytest.approx(numeric, rel=1e-3, abs=1e-5), name
+            assert (kept - after[name][index]) / rate == pytest.approx(numeric, rel=1e-6, abs=1e-8), name
 
 
 def test_rows_with_many_labels_go_by_themselves() -> None:
@@ -224,7 +224,8 @@ def test_a_table_of_bfloat16() -> None:
         assert model.bag.table.dtype == np.float32
         loss = fc.SampledLogisticLoss(fc.UniformSampler(40, seed=2), 20, ignore_index=-1)
         finals[dtype] = np.mean([model.train_step(loss, points).mean() for _ in range(80)][-20:])
-    assert finals["bfloat16"] == pytest.approx(finals[None], rel=0.02)
+    # rounded at random, rows end where float32 ones do but for noise: 1e-4 of the loss was seen
+    assert finals["bfloat16"] == pytest.approx(finals[None], rel=1e-3)
     copy = MultilabelModel(9, 40, dim=8, table_dtype="bfloat16", seed=1)
     copy.load_state_dict(copies(model))
     for one in (model, copy):
@@ -237,4 +238,4 @@ def test_a_table_of_bfloat16() -> None:
         assert (ids == model.topk(points, 5).ids).all()
         logits = model.forward(points) @ model.table.weights.astype(np.float32).T + model.table.biases
         logits = logits if offsets is None else logits + offsets
-        np.testing.assert_allclose(scores, -np.sort(-logits, axis=1)[:, :5], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(scores, -np.sort(-logits, axis=1)[:, :5], rtol=0, atol=3e-6)  # of up to 9

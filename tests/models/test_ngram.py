@@ -48,7 +48,8 @@ def test_a_table_of_bfloat16(logit_offsets: float | None) -> None:
         for contexts, words in rows:
             model.train_step(loss, contexts, words)
         finals[dtype] = model.log_loss(*rows[-1])
-    assert finals["bfloat16"] == pytest.approx(finals[None], rel=0.02)
+    # rounded at random, rows end where float32 ones do but for noise: 0.0014 of the loss was seen
+    assert finals["bfloat16"] == pytest.approx(finals[None], rel=5e-3)
     assert finals["bfloat16"] < 0.6 * np.log(40)
 
     if logit_offsets is not None:

@@ -127,6 +127,7 @@ def test_labels_are_left_alone(name):
     labels = np.arange(6).reshape(3, 2)
     labels.flags.writeable = False
     SAMPLERS[name](100).sample(labels, 5)
+    assert labels.tolist() == [[0, 1], [2, 3], [4, 5]]
 
 
 def test_labels_do_not_influence_the_draw(name):

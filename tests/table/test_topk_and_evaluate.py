@@ -167,6 +167,28 @@ def test_nan_comes_last() -> None:
     assert backwards.topk(inputs, 5).ids[0].tolist() == [202, 201, 205, 200, 204]
 
 
+@pytest.mark.parametrize("storage", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("width", [1, 7, 200])
+def test_no_score_is_off(width: int, storage: str) -> None:
+    """Each by the magnitude of what is summed for it; a norm over all would hide a single one."""
+    rng = np.random.default_rng(width)
+    table = fc.ClassTable(301, width, dtype=storage, seed=0)
+    assert table.biases is not None
+    table.biases[:] = rng.normal(size=301)
+    inputs = rng.normal(size=(45, width)).astype(table.biases.dtype)
+    weights, biases = table.weights.astype(float), table.biases.astype(float)
+    ids, scores = table.topk(inputs, 301)
+    exact = np.take_along_axis(inputs.astype(float) @ weights.T + biases, ids, 1)
+    size = np.take_along_axis(np.abs(inputs).astype(float) @ np.abs(weights).T + np.abs(biases), ids, 1)
+    assert (np.abs(scores - exact) <= 2 * np.finfo(scores.dtype).eps * size).all()
+    labels = ids[:, 150]
+    losses = [table.evaluate(labels[i : i + 1], inputs[i : i + 1]).loss for i in range(45)]
+    top = exact.max(axis=1)
+    log_normalizer = top + np.log(np.exp(exact - top[:, None]).sum(axis=1))
+    allowed = 4 * np.finfo(scores.dtype).eps * (1 + 2 * size.max(axis=1))
+    assert (np.abs(losses - (log_normalizer - exact[:, 150])) <= allowed).all()
+
+
 def test_inputs_that_are_nan_give_nan_for_their_row_only() -> None:
     table, inputs, scores = problem(3, 150, 4, 6)
     inputs[2, 1] = np.nan
