@@ -13,7 +13,6 @@ import pytest
 
 from fastcands.cli.run.bfloat16 import as_bits, from_bits
 from fastcands.cli.run.files import load_arrays, save_arrays
-from fastcands.simd import matrix_target
 from tests.cli.conftest import SMALL, Command, StopAt, bits, log_softmax, logits_of, only_line, read_json
 from tests.cli.multilabel.test_task import data, train  # noqa: F401 - a fixture
 
