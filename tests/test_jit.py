@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from fastcands.jit import kernel, parallel_kernel, prange
+from fastcands.simd.dot import name_of_chosen
 
 PACKAGE = Path(__file__).parents[1] / "fastcands"
 
@@ -48,7 +49,9 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, cache: Path | None = None, *, program: str = RUN) -> list[int]:
+def run(
+    folder: Path, cache: Path | None = None, *, program: str = RUN, variables: dict[str, str] | None = None
+) -> list[int]:
     """Call the kernel in a new process: its result, how often the cache had it, how often not."""
     environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
     if cache:
@@ -59,7 +62,7 @@ def run(folder: Path, cache: Path | None = None, *, program: str = RUN) -> list[
         text=True,
         check=True,
         cwd=folder,
-        env=environment | {"PYTHONPATH": str(folder)},
+        env=environment | {"PYTHONPATH": str(folder)} | (variables or {}),
     )
     return [int(word) for word in result.stdout.split()]
 
@@ -83,6 +86,55 @@ def test_a_kernel_outside_the_package_follows_its_own_file(copy: Path) -> None:
     assert run(copy, copy / "cache", program=program) == [21, 1, 0]
     outside.write_text(CALLER.replace("+ 1", "+ 5"))
     assert run(copy, copy / "cache", program=program) == [25, 0, 1]
+
+
+CHOICE = """
+import os
+from fastcands import jit
+jit.vary("few", lambda: os.environ["CHOICE"])
+"""
+
+
+def test_a_choice_is_part_of_the_key_of_the_kernels_it_concerns(copy: Path) -> None:
+    """Machine code for each choice stays beside that for another: going back compiles nothing."""
+    kernels = copy / "fastcands" / "kernels"
+    (kernels / "few").mkdir()
+    (kernels / "few" / "__init__.py").write_text("")
+    (kernels / "few" / "caller.py").write_text(CALLER)
+    (copy / "outside.py").write_text(CALLER)
+    for module in ("fastcands.kernels.few.caller", "outside"):
+        program = CHOICE + RUN.replace("fastcands.kernels.caller", module)
+        for choice, hits in (("1", 0), ("1", 1), ("2", 0), ("1", 1), ("2", 1)):
+            got = run(copy, copy / "cache", program=program, variables={"CHOICE": choice})
+            assert got == [21, hits, 1 - hits], (module, choice)
+    program = CHOICE + RUN
+    for choice, hits in (("1", 0), ("2", 1)):
+        assert run(copy, copy / "cache", program=program, variables={"CHOICE": choice}) == [21, hits, 1 - hits]
+
+
+BF16 = """
+from fastcands.jit import kernel
+from fastcands.simd.dot import configure
+
+
+@kernel
+def caller(x):
+    configure()
+    return 2 * x + 1
+"""
+
+
+def test_the_instruction_set_is_such_a_choice(copy: Path) -> None:
+    (copy / "fastcands" / "kernels" / "bf16").mkdir()
+    (copy / "fastcands" / "kernels" / "bf16" / "__init__.py").write_text("")
+    (copy / "fastcands" / "kernels" / "bf16" / "caller.py").write_text(BF16)
+    program = RUN.replace("fastcands.kernels.caller", "fastcands.kernels.bf16.caller")
+    hits = []
+    for name in ("portable", "portable", name_of_chosen(), "portable"):
+        result, hit, _ = run(copy, program=program, variables={"FASTCANDS_BF16_ISA": name})
+        assert result == 21
+        hits.append(hit)
+    assert hits == [0, 1, int(name_of_chosen() == "portable"), 1]
 
 
 TYPES = """

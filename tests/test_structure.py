@@ -206,6 +206,17 @@ def mirror_findings(files: Iterable[str]) -> list[str]:
     return findings
 
 
+def instruction_set_findings(source: str, path: str) -> list[str]:
+    """Find what depends on the instruction set outside of the folders whose kernels have it in their key.
+
+    Epilogues have it in the name that their code is stored under.
+    """
+    if "bf16" in path.split("/") or path.startswith(("simd/", "kernels/epilogues/")) or path in ("precision.py", "configuration.py"):
+        return []
+    depends = re.compile(r"fastcands\.simd\.(bf16(\.|$)|dot($|\.(?!blocks$)))|fastcands\.simd$")
+    return [f"line {line}: {name}" for line, name in imported_modules(source) if depends.match(name)]
+
+
 def ids(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -263,6 +274,22 @@ def test_only_one_file_names_the_compiler(path: Path) -> None:
 @pytest.mark.parametrize("source", ["import numba\nnumba.njit(f)", "from numba import njit", "@nb.jit()\ndef f(): 0"])
 def test_a_stray_compiler_call_is_found(source: str) -> None:
     assert len(compiler_findings(source)) == 1
+
+
+@pytest.mark.parametrize("path", FILES, ids=ids)
+def test_kernels_that_depend_on_the_instruction_set_have_it_in_their_key(path: Path) -> None:
+    assert instruction_set_findings(path.read_text(), path.relative_to(PACKAGE).as_posix()) == []
+
+
+def test_a_kernel_that_depends_on_the_instruction_set_elsewhere_is_found() -> None:
+    for source in (
+        "from fastcands.simd.dot import block_product",
+        "from fastcands.simd.bf16.packing import pack_left",
+        "from fastcands.simd import dot",
+    ):
+        assert len(instruction_set_findings(source, "kernels/sampled_loss/logits.py")) == 1
+        assert instruction_set_findings(source, "kernels/sampled_loss/bf16/logits.py") == []
+    assert instruction_set_findings("from fastcands.simd.dot.blocks import SIDE", "kernels/table/blocking.py") == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=ids)

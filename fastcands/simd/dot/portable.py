@@ -199,7 +199,8 @@ def scaled_twin(x: NDArray[np.float32], exponent: NDArray[np.float32]) -> NDArra
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         power = np.nan_to_num(np.clip(np.floor(exponent), -250, 250), nan=-250).astype(np.int32)
         scaled: NDArray[np.float32] = x * np.ldexp(np.float32(1), power // 2)
-        return np.asarray(scaled * np.ldexp(np.float32(1), power - power // 2), np.float32)
+        scaled *= np.ldexp(np.float32(1), power - power // 2)
+    return scaled
 
 
 def emit_reciprocal(lanes: Lanes, x: Any) -> Any:

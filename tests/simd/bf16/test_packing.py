@@ -159,7 +159,7 @@ def test_nan_and_infinity_come_through(split):
     assert np.isnan(out[0]).all()
     assert np.isnan(out[:, 7]).all()
     others = np.arange(SIDE) != 7
-    if split:  # an infinite high part meets low parts of either sign, or 0
+    if split:  # an infinite hi part meets lo parts of either sign, or 0
         assert np.isnan(out[[1, 20]]).all()
     else:
         assert np.isposinf(out[1, others]).all()
