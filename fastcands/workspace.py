@@ -20,17 +20,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 __all__ = [
-    "Field",
-    "aligned",
-    "carve",
-    "given",
-    "new_results",
-    "number",
-    "result",
-    "scratch",
-    "shared",
+    "Field", "aligned", "carve", "dtype_of", "given", "joined", "new_results", "number", "result", "scratch", "shared",
     "shared_fields",
-]
+]  # fmt: skip
 
 _ALIGNMENT = 64
 _KEPT_AT_MOST = 256 << 20
@@ -58,8 +50,8 @@ class Field(NamedTuple):
         too is the same for these.
     shape : callable
         Takes the sizes of a call; returns the shape, or the number itself, which may be a tuple of several.
-    dtype : dtype or None
-        None for that of the arithmetic, which the sizes have as ``dtype``.
+    dtype : dtype or str or None
+        A string names the one of the sizes' attributes that holds it; None is ``"dtype"``, that of the arithmetic.
     written, read : str
         Names of the stages that do, separated by spaces. The caller is a stage, too: ``caller``.
     """
@@ -105,8 +97,10 @@ def joined(name: str, module: str, *parts: type[Any]) -> Any:
     return namedtuple(name, declared, defaults=declared.values(), module=module)
 
 
-def _dtype(field: Field, sizes: Any) -> np.dtype[Any]:
-    return np.dtype(sizes.dtype if field.dtype is None else field.dtype)
+def dtype_of(field: Field, sizes: Any) -> np.dtype[Any]:
+    """Return the dtype of a field in a call."""
+    name = "dtype" if field.dtype is None else field.dtype
+    return np.dtype(getattr(sizes, name) if isinstance(name, str) else name)
 
 
 def new_results(job: type[Any], sizes: Any, *, made: dict[str, NDArray[Any]] | None = None) -> dict[str, NDArray[Any]]:
@@ -116,7 +110,7 @@ def new_results(job: type[Any], sizes: Any, *, made: dict[str, NDArray[Any]] | N
         if field.kind == "result" and name not in arrays:
             shape = field.shape(sizes)
             make = aligned if math.prod(shape) >= _LARGE else np.empty
-            arrays[name] = make(shape, _dtype(field, sizes))
+            arrays[name] = make(shape, dtype_of(field, sizes))
     return arrays
 
 
@@ -146,7 +140,7 @@ def shared_fields(fields: type[_T], sizes: Any, hold: Callable[[_T], _H]) -> _H:
 
     return carve(
         (fields, sizes),
-        lambda: [(declared[name].shape(sizes), _dtype(declared[name], sizes)) for name in names],
+        lambda: [(declared[name].shape(sizes), dtype_of(declared[name], sizes)) for name in names],
         lay_down,
     )
 

@@ -100,6 +100,9 @@ CROSS_CUTTING = {
     "tests/test_numba_internals.py": "what of Numba is used, alone and first",
     "tests/test_public_names.py": "what the package exports",
     "tests/test_structure.py": "the tree",
+    "tests/test_needs.py": "what is not run for want of an instruction set",
+    "tests/test_bf16_everywhere.py": "bfloat16 paths on ordinary vector code",
+    "tests/kernels/test_jobs.py": "every job by its declaration",
     "tests/losses/test_errors.py": "refusals, of every argument",
     "tests/losses/test_precision.py": "every loss in every tier",
     "tests/samplers/test_distribution_of_draws.py": "every sampler by chi-square",
@@ -211,7 +214,11 @@ def instruction_set_findings(source: str, path: str) -> list[str]:
 
     Epilogues have it in the name that their code is stored under.
     """
-    if "bf16" in path.split("/") or path.startswith(("simd/", "kernels/epilogues/")) or path in ("precision.py", "configuration.py"):
+    if (
+        "bf16" in path.split("/")
+        or path.startswith(("simd/", "kernels/epilogues/"))
+        or path in ("precision.py", "configuration.py")
+    ):
         return []
     depends = re.compile(r"fastcands\.simd\.(bf16(\.|$)|dot($|\.(?!blocks$)))|fastcands\.simd$")
     return [f"line {line}: {name}" for line, name in imported_modules(source) if depends.match(name)]

@@ -13,12 +13,17 @@ import numpy as np
 import pytest
 
 import fastcands as fc
-from fastcands.kernels.full_loss.all_classes import class_gradients, class_sums
+from fastcands.kernels.full_loss import all_classes
+from fastcands.kernels.full_loss.bf16 import all_classes as bf16_all_classes
+from fastcands.kernels.full_loss.bf16.job import Bf16FullLossSizes, Bf16FullLossWorkspace
 from fastcands.kernels.full_loss.job import FullLossJob, FullLossSizes, FullLossWorkspace
+from fastcands.kernels.sampled_loss import stages
+from fastcands.kernels.sampled_loss.bf16 import stages as bf16_stages
+from fastcands.kernels.sampled_loss.bf16.job import Bf16SampledLossSizes, Bf16Workspace
 from fastcands.kernels.sampled_loss.job import SampledLossJob, SampledLossSizes, SampledLossWorkspace
-from fastcands.kernels.sampled_loss.stages import normalized_stages, per_logit_stages
+from fastcands.precision import resolve
 from fastcands.stages import StagedKernel
-from fastcands.workspace import Field, given
+from fastcands.workspace import Field, dtype_of, given
 from tests.losses.problems import make
 
 
@@ -46,33 +51,47 @@ def declared(*kinds):
     return {name: field for kind in kinds for name, field in kind._field_defaults.items()}
 
 
-def findings(chains, fields):
-    """List the fields that a stage names though none is declared for it, and those declared that no stage names."""
-    found, named_by = [], {}
-    for stages in chains:
-        for name, stage in stages.items():
-            named = fields_of(stage) & set(fields)
-            named_by.setdefault(name, set()).update(named)
-            meant = {key for key, field in fields.items() if name in f"{field.written} {field.read}".split()}
-            found += [f"{name} names {each}" for each in sorted(named - meant)]
-    for key, field in fields.items():
-        for name in set(f"{field.written} {field.read}".split()) - {"caller"}:
-            if key not in named_by.get(name, ()):
-                found.append(f"{name} does not name {key}")
+def meant_for(field):
+    """Return the stages that a field is declared for."""
+    return set(f"{field.written} {field.read}".split()) - {"caller"}
+
+
+def findings(*groups):
+    """List the fields that a stage names though none is declared for it, and those declared that no stage names.
+
+    Each group is the chains of stages that work on one job and workspace, and these. Groups share a job's declarations,
+    so that a declaration holds if a stage of any group names the field.
+    """
+    found, named_by, declarations, stages_there = [], {}, {}, set()
+    for chains, kinds in groups:
+        fields = declared(*kinds)
+        for key, field in fields.items():
+            declarations.setdefault(key, set()).update(meant_for(field))
+        for chain in chains:
+            for name, stage in chain.items():
+                named = fields_of(stage) & set(fields)
+                named_by.setdefault(name, set()).update(named)
+                stages_there.add(name)
+                found += [f"{name} names {key}" for key in named if name not in meant_for(fields[key])]
+    for key, names in declarations.items():
+        found += [f"{name} does not name {key}" for name in names if key not in named_by.get(name, ())]
     return sorted(set(found))
 
 
-# job: its declarations, and the chains that work on it
-JOBS = {
-    "sampled": ((SampledLossJob, SampledLossWorkspace), (normalized_stages, per_logit_stages)),
-    "full": ((FullLossJob, FullLossWorkspace), (class_sums, class_gradients)),
-}
+SAMPLED = [
+    (chains.normalized_stages, chains.per_logit_stages, SampledLossJob, workspace)
+    for chains, workspace in ((stages, SampledLossWorkspace), (bf16_stages, Bf16Workspace))
+]
+FULL = [
+    (chains.class_sums, chains.class_gradients, FullLossJob, workspace)
+    for chains, workspace in ((all_classes, FullLossWorkspace), (bf16_all_classes, Bf16FullLossWorkspace))
+]
+JOBS = {"sampled": SAMPLED, "full": FULL}
 
 
-@pytest.mark.parametrize("job", JOBS)
-def test_stages_name_what_is_declared_for_them(job):
-    kinds, chains = JOBS[job]
-    assert findings([chain.stages for chain in chains], declared(*kinds)) == []
+@pytest.mark.parametrize("name", JOBS)
+def test_stages_name_what_is_declared_for_them(name):
+    assert findings(*(([one.stages, other.stages], kinds) for one, other, *kinds in JOBS[name])) == []
 
 
 class _Job(NamedTuple):
@@ -93,15 +112,16 @@ def _two(worker, num_threads, counter, job):
 
 
 def test_wrong_declarations_are_found():
-    assert findings([{"one": _one}, {"two": _two}], declared(_Job)) == ["two does not name second", "two names first"]
+    assert findings(([{"one": _one}, {"two": _two}], [_Job])) == ["two does not name second", "two names first"]
 
 
 def test_every_array_is_declared():
-    for kinds, _ in JOBS.values():
-        for kind in kinds:
+    for groups in JOBS.values():
+        for kind in (kind for group in groups for kind in group[2:]):
             annotations = inspect.get_annotations(kind)
             arrays = {name for name, annotation in annotations.items() if "Any" in str(annotation)}
-            assert arrays == {name for name, field in kind._field_defaults.items() if isinstance(field, Field)}
+            fields = {name for name, field in kind._field_defaults.items() if isinstance(field, Field)}
+            assert fields == (arrays or set(kind._fields))
 
 
 def _check(values, sizes, optional):
@@ -110,25 +130,28 @@ def _check(values, sizes, optional):
         if field.kind == "number":
             assert value == shape, name
             continue
-        assert value.dtype == np.dtype(sizes.dtype if field.dtype is None else field.dtype), name
+        assert value.dtype == dtype_of(field, sizes), name
         assert value.shape == shape or (name in optional and value.size == 0), name
         assert value.flags.c_contiguous, name
 
 
 def _sampled_sizes(job, workspace):
     examples, width = job.inputs.shape
-    return SampledLossSizes(
+    common = (
         job.inputs.dtype, examples, job.labels.shape[1], len(job.sampled), width, job.needs_grad, len(workspace.sums)
-    )
+    )  # fmt: skip
+    if isinstance(workspace, Bf16Workspace):
+        return Bf16SampledLossSizes(*common, workspace.split)
+    return SampledLossSizes(*common)
 
 
 def _full_sizes(job, workspace):
     examples, width = job.inputs.shape
-    needs_grad = len(job.weight_rows) > 0
-    return FullLossSizes(
-        job.inputs.dtype, job.table.total, examples, width, len(job.label_rows), len(job.chunk_sum), needs_grad,
-        len(workspace.tiles),
-    )  # fmt: skip
+    needs_grad, labels, chunks = len(job.weight_rows) > 0, len(job.label_rows), len(job.chunk_sum)
+    common = job.inputs.dtype, job.table.total, examples, width, labels, chunks, needs_grad, len(workspace.addresses)
+    if isinstance(workspace, Bf16FullLossWorkspace):
+        return Bf16FullLossSizes(*common, workspace.split, workspace.packed_rows.shape[1])
+    return FullLossSizes(*common)
 
 
 SIZES = {SampledLossJob: _sampled_sizes, FullLossJob: _full_sizes}
@@ -150,20 +173,30 @@ def jobs_checked(monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("dtype", "precision", "workspaces"),
+    [
+        (np.float32, "highest", {SampledLossWorkspace, FullLossWorkspace}),
+        (np.float64, "highest", {SampledLossWorkspace, FullLossWorkspace}),
+        (np.float32, "high", {Bf16Workspace, Bf16FullLossWorkspace}),
+        (np.float32, "medium", {Bf16Workspace, Bf16FullLossWorkspace}),
+    ],
+)
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1, 1), (300, 37, 45, 130, 2), (1500, 64, 33, 1100, 1)])
-def test_jobs_are_as_declared(jobs_checked, dtype, shape):
+def test_jobs_are_as_declared(jobs_checked, dtype, precision, workspaces, shape):
     num_classes, dim, batch, num_sampled, num_true = shape
     problem = make(num_classes, dim, batch, num_sampled, num_true, dtype=dtype)
     arguments = problem.weights, problem.biases, problem.labels, problem.inputs
-    sampler = fc.UniformSampler(num_classes, seed=1)
+    sampler, options = fc.UniformSampler(num_classes, seed=1), {"precision": precision}
+    if np.dtype(dtype) == np.float32 and resolve(precision, np.dtype(dtype)) != precision:
+        workspaces = {SampledLossWorkspace, FullLossWorkspace}  # no instruction set: every tier is 'highest'
     for loss in (
-        fc.SampledSoftmaxLoss(sampler, num_sampled, unique=False, ignore_index=int(problem.labels[0, 0])),
-        fc.NCELoss(sampler, num_sampled, unique=False),
+        fc.SampledSoftmaxLoss(sampler, num_sampled, unique=False, ignore_index=int(problem.labels[0, 0]), **options),
+        fc.NCELoss(sampler, num_sampled, unique=False, **options),
     ):
         loss.value(*arguments, sampled_values=problem.values)
         loss.value_and_grad(*arguments, sampled_values=problem.values)
-    for exact in (fc.SoftmaxLoss(), fc.LogisticLoss()):
+    for exact in (fc.SoftmaxLoss(**options), fc.LogisticLoss(**options)):
         exact.value(*arguments)
         exact.value_and_grad(*arguments)
-    assert jobs_checked == {SampledLossWorkspace, FullLossWorkspace}
+    assert jobs_checked == workspaces

@@ -75,6 +75,11 @@ class FullLossSizes(NamedTuple):
         return -(-self.num_classes // self.block)
 
     @property
+    def packed_dtype(self) -> np.dtype[Any]:
+        """Dtype of packed inputs."""
+        return self.dtype
+
+    @property
     def packed_shape(self) -> tuple[int, ...]:
         """Shape of `packed_inputs`."""
         return self.panels, self.depth, self.nr
@@ -122,15 +127,15 @@ class FullLossJob(NamedTuple):
     offsets: Any = given(lambda n: (n.padded,), read="sums gradients")
     """Biases; -inf beyond V."""
     inputs: Any = given(lambda n: (n.examples, n.width), read="gradients")
-    packed_inputs: Any = given(lambda n: n.packed_shape, read="sums gradients")
+    packed_inputs: Any = given(lambda n: n.packed_shape, "packed_dtype", read="sums gradients")
     """Panels of examples along features."""
-    packed_inputs_t: Any = given(lambda n: n.packed_t_shape, read="gradients")
+    packed_inputs_t: Any = given(lambda n: n.packed_t_shape, "packed_dtype", read="gradients")
     """Panels of features along examples; none without a backward pass."""
-    label_rows: Any = given(lambda n: (n.labels,), np.int64, read="gradients")
+    label_rows: Any = given(lambda n: (n.labels,), np.int64, read="sums gradients")
     """Row of each true class, ordered by block, then by panel of its example."""
-    label_examples: Any = given(lambda n: (n.labels,), np.int64, read="gradients")
+    label_examples: Any = given(lambda n: (n.labels,), np.int64, read="sums gradients")
     """The example of each."""
-    label_starts: Any = given(lambda n: (n.blocks + 1,), np.int64, read="gradients")
+    label_starts: Any = given(lambda n: (n.blocks + 1,), np.int64, read="sums gradients")
     """Where the labels of each block begin."""
     label_shares: Any = given(lambda n: (n.labels if n.needs_grad else 0,), read="gradients")
     """What the gradient of each true class's logit is less, or, where that is left out of its tile, is."""

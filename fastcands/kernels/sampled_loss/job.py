@@ -119,15 +119,15 @@ class SharedFields(NamedTuple):
     """C, distinct labels G, R, and candidates beyond the first of their class."""
     classes: Any = shared(lambda n: (n.candidates,), _INT64, written="prologue", read=f"{_FORWARD} caller")
     """The class of each candidate."""
-    addresses: Any = shared(lambda n: (n.candidates,), _INT64, written="logits", read="logits")
+    addresses: Any = shared(lambda n: (n.candidates,), _INT64, written=_FORWARD, read=_FORWARD)
     """Where its row of the table begins."""
-    offsets: Any = shared(lambda n: (n.padded,), written="prologue logits", read="logits")
+    offsets: Any = shared(lambda n: (n.padded,), written=f"prologue {_FORWARD}", read=_FORWARD)
     """What is added to its logits, -inf beyond C."""
     copies: Any = shared(lambda n: (n.padded,), written="prologue", read=f"{_FORWARD} caller")
     """How often it counts."""
     gradient_rows: Any = shared(lambda n: (n.padded,), _INT64, written="prologue", read="weight_gradients caller")
     """The row of the gradient it has."""
-    label_candidates: Any = shared(lambda n: (n.labels,), _INT64, written="prologue", read="logits caller")
+    label_candidates: Any = shared(lambda n: (n.labels,), _INT64, written="prologue", read=f"{_FORWARD} caller")
     """The first candidate of a label's class; -1 where it is no candidate, or no class."""
     label_order: Any = shared(lambda n: (n.labels,), _INT64, written="prologue", read="input_gradients")
     """Places in the flattened labels, sorted by class."""
@@ -139,7 +139,7 @@ class SharedFields(NamedTuple):
     """Logarithms of `sampled_counts`; zero where logits are not corrected."""
     true_log_counts: Any = shared(lambda n: (n.labels,), _FLOAT64, written="prologue", read="prologue")
     """The same of `true_counts`."""
-    log_weights: Any = shared(lambda n: (n.candidates,), _FLOAT64, written="prologue", read="logits")
+    log_weights: Any = shared(lambda n: (n.candidates,), _FLOAT64, written="prologue", read=_FORWARD)
     """What a candidate's logit is corrected by."""
     orders: Any = shared(lambda n: (2, max(n.candidates, n.labels)), _INT64, written="prologue", read="prologue")
     """The order of the candidates by class, and space for sorting."""
@@ -151,15 +151,15 @@ class SharedFields(NamedTuple):
     """Rows of the true classes."""
     log_normalizer: Any = shared(lambda n: (n.examples,), written="caller", read="prologue reduce")
     """What a loss of single logits subtracts from an example's logits."""
-    shifts: Any = shared(lambda n: (n.panels * n.nr,), written="prologue", read="logits")
+    shifts: Any = shared(lambda n: (n.panels * n.nr,), written="prologue", read=f"{_FORWARD} reduce")
     """`log_normalizer`, padded to whole panels."""
     padded_upstream: Any = shared(lambda n: (n.panels * n.nr,), written="prologue", read="logits")
     """`upstream`, padded to whole panels."""
     tile_max: Any = shared(
-        lambda n: (n.blocks, n.panels, n.nr), written="logits reduce", read="reduce weight_gradients caller"
+        lambda n: (n.blocks, n.panels, n.nr), written=f"{_FORWARD} reduce", read="reduce weight_gradients caller"
     )
     """Maximum of each example in a tile; then the factor that turns its tile into gradients."""
-    tile_sum: Any = shared(lambda n: (n.blocks, n.panels, n.nr), written="logits", read="reduce")
+    tile_sum: Any = shared(lambda n: (n.blocks, n.panels, n.nr), written=_FORWARD, read="reduce")
     """Sum of each example in a tile."""
     sums: Any = shared(lambda n: (n.threads, n.sums), written=f"reduce {_BACKWARD}", read=f"reduce {_BACKWARD}")
     """Numbers of each worker's own."""
@@ -218,9 +218,9 @@ class SampledLossJob(NamedTuple):
     """The epilogue."""
     workspace: int
     """Where the workspace lies."""
-    inputs: Any = given(lambda n: (n.examples, n.width), read="prologue input_gradients")
+    inputs: Any = given(lambda n: (n.examples, n.width), read=f"prologue {_FORWARD} reduce input_gradients")
     """Already divided by the temperature."""
-    labels: Any = given(lambda n: (n.examples, n.num_true), _INT64, read="prologue logits")
+    labels: Any = given(lambda n: (n.examples, n.num_true), _INT64, read=f"prologue {_FORWARD}")
     present: Any = given(lambda n: (n.examples, n.num_true), np.bool_, read="prologue reduce")
     """Which labels are classes; or (0, 0) when all are."""
     true_counts: Any = given(lambda n: (n.examples, n.num_true), _FLOAT64, read="prologue")

@@ -10,14 +10,14 @@ import pytest
 import fastcands as fc
 from fastcands.cli.run.config import RunConfig
 from fastcands.cli.run.report import precision_metrics, precision_note, precision_text
+from fastcands.simd import dot
 from tests.cli.conftest import CONFIG, SMALL, Command, read_json
 
 
 def test_where_amx_is_missing_a_run_says_so(
     command: Command, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for where in ("fastcands.simd.matrix_target", "fastcands.configuration"):
-        monkeypatch.setattr(f"{where}.unusable", lambda: "there are none")
+    monkeypatch.setattr(dot, "unusable", lambda: "there are none")
     code, out, err = command("train", text, *SMALL, "--epochs", 0.1, "--precision", "medium", "--out", tmp_path)
     assert code == 0
     assert "--precision medium computes as highest here: there are none" in err
@@ -37,8 +37,7 @@ def test_what_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     config = type(CONFIG).from_json(CONFIG.to_json())
     assert precision_note(config) is None
     assert precision_text(precision_metrics(config)) is None
-    for where in ("fastcands.simd.matrix_target", "fastcands.configuration"):
-        monkeypatch.setattr(f"{where}.unusable", lambda: None)
+    monkeypatch.setattr(dot, "unusable", lambda: None)
     fields = json.loads(CONFIG.to_json()) | {"precision": "medium"}
     asked: RunConfig = type(CONFIG).from_json(json.dumps(fields))
     assert precision_note(asked) is None

@@ -1,14 +1,14 @@
 """Tile functions on NumPy arrays."""
 
 from fastcands.jit import kernel
-from fastcands.kernels.epilogues.interface import call_tile_function
+from fastcands.kernels.epilogues.call import call
 
 _ORDER = ("copies", "shifts", "scale", "tile_max", "tile_sum", "row_sums")
 
 
 @kernel
 def _call(function, tile, rows, copies, shifts, scale, tile_max, tile_sum, row_sums):
-    call_tile_function(function, tile, rows, copies, shifts, scale, tile_max, tile_sum, row_sums)
+    call(function, (tile, rows, copies, shifts, scale, tile_max, tile_sum, row_sums))
 
 
 def run_tile(epilogue, part, tile, **arrays):
@@ -16,4 +16,4 @@ def run_tile(epilogue, part, tile, **arrays):
     dtype = tile.dtype
     assert all(array.dtype == dtype and array.flags.c_contiguous for array in (tile, *arrays.values()))
     addresses = [arrays[name].ctypes.data if name in arrays else 0 for name in _ORDER]
-    _call(epilogue.address(part, dtype), tile.ctypes.data, len(tile), *addresses)
+    _call(epilogue.tile_function(part, dtype), tile.ctypes.data, len(tile), *addresses)

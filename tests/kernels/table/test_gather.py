@@ -4,20 +4,21 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from fastcands.kernels.table.gather import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, gather_rows
+from fastcands.kernels.table.gather import gather_rows
+from fastcands.losses.shards import as_weights
 
-STORAGE = {np.float32: FLOAT32, np.float64: FLOAT64, np.float16: FLOAT16, ml_dtypes.bfloat16: BFLOAT16}
+DTYPES = [np.float32, np.float64, np.float16, ml_dtypes.bfloat16]
 
 
 def _gather(table, ids, depth, dtype, threads=2):
     addresses = ids * table.strides[0] + table.__array_interface__["data"][0]
     rows = np.full((len(ids), depth), np.nan, dtype)
-    gather_rows(addresses, table.strides[1], STORAGE[table.dtype.type], table.shape[1], rows, threads)
+    gather_rows(addresses, as_weights(table).view, rows, threads)
     return rows
 
 
 @pytest.mark.parametrize("out", [np.float32, np.float64])
-@pytest.mark.parametrize("dtype", STORAGE)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", ["rows", "columns", "every second", "reversed"])
 def test_rows_are_copied_exactly_and_padded_with_zeros(dtype, layout, out):
     rng = np.random.default_rng(0)

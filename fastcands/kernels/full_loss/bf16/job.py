@@ -99,6 +99,11 @@ class Bf16FullLossSizes(NamedTuple):
         return 0 if self.width % SIDE == 0 else self.row_panels * self.steps * SIDE * SIDE
 
     @property
+    def packed_dtype(self) -> np.dtype[Any]:
+        """Dtype of packed inputs."""
+        return np.dtype(_WORDS)
+
+    @property
     def packed_shape(self) -> tuple[int, ...]:
         """Shape of `packed_inputs`."""
         return self.panels, self.steps, self.words

@@ -123,7 +123,10 @@ class _Bf16Fields(NamedTuple):
 
     # what products read
     packed_inputs: Any = shared(
-        lambda n: (n.panels, n.steps, n.words), _WORDS, written="prologue", read="prologue logits exceeding reduce"
+        lambda n: (n.panels, n.steps, n.words),
+        _WORDS,
+        written="prologue",
+        read=f"prologue {_FORWARD} reduce input_gradients",
     )
     """Inputs as right panels, k along features."""
     packed_inputs_t: Any = shared(
@@ -131,13 +134,16 @@ class _Bf16Fields(NamedTuple):
     )
     """Inputs times `factors` as right panels, k along examples; none for the value alone."""
     packed_rows: Any = shared(
-        lambda n: (n.threads, n.row_panels, n.steps, n.words), _WORDS, written=_FORWARD, read=_FORWARD
+        lambda n: (n.threads, n.row_panels, n.steps, n.words),
+        _WORDS,
+        written=_FORWARD,
+        read=f"{_FORWARD} reduce input_gradients",
     )
     """A block's rows of the table as left panels, k along features; each worker's own."""
     packed_rows_t: Any = shared(
         lambda n: (-(-n.kept_blocks // TWINS), n.steps, TWINS * n.row_panels, n.words),
         _WORDS,
-        written="logits",
+        written=_FORWARD,
         read="input_gradients",
     )
     """The same as left panels, k along candidates."""
@@ -159,7 +165,9 @@ class _Bf16Fields(NamedTuple):
     # each worker's own
     rows: Any = shared(lambda n: (n.threads * SIDE, n.steps * SIDE + 16), written=_FORWARD, read=_FORWARD)
     """Rows of the table before they are packed, a line apart where their length is a power of two."""
-    tile: Any = shared(lambda n: (3 * n.threads, SIDE, SIDE), written="prologue logits", read="prologue logits")
+    tile: Any = shared(
+        lambda n: (3 * n.threads, SIDE, SIDE), written=f"prologue {_FORWARD} reduce", read=f"prologue {_FORWARD} reduce"
+    )
     """Two blocks of logits in the first-level cache, and one for results that are not used."""
     packed_gradients_t: Any = shared(
         lambda n: (n.threads if n.needs_grad else 0, TWINS * n.row_panels, n.words),
@@ -168,10 +176,10 @@ class _Bf16Fields(NamedTuple):
         read="input_gradients",
     )
     """Gradients of one panel of examples and TWINS blocks as a right panel, k along candidates."""
-    references: Any = shared(lambda n: (n.threads, 2, SIDE), written="exceeding reduce", read="exceeding reduce")
+    references: Any = shared(lambda n: (n.threads, 2, SIDE), written="exceeding reduce", read=f"{_FORWARD} reduce")
     """References of a panel that is formed again, and its maxima, which are not used."""
 
-    split: Any = number(lambda n: n.split, read="prologue logits")
+    split: Any = number(lambda n: n.split, read=f"prologue {_FORWARD} reduce weight_gradients input_gradients")
     """1 where factors have a hi and a lo part, else 0."""
     input_task: Any = number(lambda n: n.input_task, read="input_gradients")
     """Panels and steps of one task of `input_gradients`."""

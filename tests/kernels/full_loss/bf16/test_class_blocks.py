@@ -8,12 +8,12 @@ import pytest
 
 from fastcands.kernels.full_loss.bf16.class_blocks import (
     bf16_pack_inputs,
-    end_of_panel,
     mask_labels,
     pack_class_rows,
     prefetch_rows,
 )
-from fastcands.kernels.table.gather import BFLOAT16, FLOAT32
+from fastcands.kernels.table.view import TableView
+from fastcands.losses.shards import as_weights
 from fastcands.workspace import scratch
 from tests.bf16 import bits, parts
 
@@ -24,9 +24,7 @@ SPLIT = pytest.mark.parametrize("split", [0, 1])
 class Rows(NamedTuple):
     """What packing rows reads of a job."""
 
-    start: int
-    row_stride: int
-    layout: tuple[int, int, int]
+    table: TableView
     split: int = 0
     addresses: Any = None
     rows: Any = None
@@ -80,7 +78,6 @@ def test_inputs(width, examples, split):
 def test_rows_of_a_table(transposed, dtype, first, last, width, split):
     table = np.random.default_rng(1).normal(size=(100, width)).astype(dtype)
     table = np.asfortranarray(table) if transposed else table
-    layout = table.strides[1], FLOAT32 if dtype == np.float32 else BFLOAT16, width
     row_panels, steps, words, workers, worker = 4, -(-width // SIDE), WORDS * (1 + split), 2, 1
     addresses = np.zeros((workers, SIDE), np.int64)
     rows = np.full((workers * SIDE, steps * SIDE + 16), np.nan, np.float32)
@@ -88,8 +85,7 @@ def test_rows_of_a_table(transposed, dtype, first, last, width, split):
     packed_rows_t = scratch("packed rows t", (workers, steps, row_panels, words), np.uint16)
     for transposed_too in (packed_rows_t, packed_rows_t[:0]):
         packed_rows[:], packed_rows_t[:] = 7, 7
-        start = table.__array_interface__["data"][0]
-        job = Rows(start, table.strides[0], layout, split, addresses, rows, packed_rows, transposed_too)
+        job = Rows(as_weights(table).view, split, addresses, rows, packed_rows, transposed_too)
         pack_class_rows(job, first, last, worker)
         wanted = table[first:last].astype(np.float32)
         here = -(-len(wanted) // SIDE)
@@ -104,7 +100,7 @@ def test_rows_of_a_table(transposed, dtype, first, last, width, split):
 
 def test_prefetching_touches_nothing():
     table = np.ones((40, 33), np.float32)
-    job = Rows(table.__array_interface__["data"][0], table.strides[0], (4, FLOAT32, 33))
+    job = Rows(as_weights(table).view)
     for first, last in ((0, 40), (40, 40), (40, 7)):
         for part in range(3):
             prefetch_rows(job, first, last, part, 3)
@@ -119,10 +115,3 @@ def test_true_classes_are_left_out_of_their_tile_only():
     for row, example in ((0, 2), (63, 31), (30, 9)):
         expected[1, row, example] = -np.inf
     np.testing.assert_array_equal(tile, expected)
-
-
-def test_labels_of_a_panel():
-    job = Labels(np.zeros(6, np.int64), np.array([3, 31, 33, 33, 95, 2]), None)
-    assert [end_of_panel(job, 0, 6, j) for j in (0, 1)] == [2, 0]
-    assert [end_of_panel(job, 2, end, 1) for end in (2, 3, 6)] == [2, 3, 4]
-    assert end_of_panel(job, 4, 6, 2) == 5

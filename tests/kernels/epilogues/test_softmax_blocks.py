@@ -3,39 +3,26 @@
 import numpy as np
 import pytest
 
-from fastcands.jit import kernel
-from fastcands.simd.bf16.softmax import add_exponentials, exp_block, probability_block
-from fastcands.simd.denormals import flush_denormals, restore_denormals
+from fastcands.kernels.epilogues.block import FullBlock, SampledBlock, SumBlock
+from fastcands.kernels.epilogues.softmax import SOFTMAX
 from fastcands.simd.dot.blocks import SIDE
-from fastcands.simd.vector import address
 from fastcands.workspace import scratch
-from tests.simd.bf16.epilogues import WORDS, a_block, packed_pair, some_vectors, unpacked
+from tests.kernels.epilogues.blocks import WORDS, a_block, packed_pair, run_block, some_vectors, unpacked
 
 SPLIT = pytest.mark.parametrize("split", [0, 1])
 REAL = pytest.mark.parametrize("real", [1, 16, 17, 31, 32, 40])
 
 
-@kernel
 def _exp(block, offsets, shifts, split, maxima, totals, left):
-    mode = flush_denormals()
-    where = address(maxima, 0), address(totals, 0), address(left, 0), address(left, 0)
-    exp_block(split, (address(block, 0), address(offsets, 0), address(shifts, 0), *where))
-    restore_denormals(mode)
+    run_block(SOFTMAX, SampledBlock(split, block, offsets, 0, shifts, maxima, totals, left, left))
 
 
-@kernel
 def _add(block, rows, offsets, maxima, totals):
-    mode = flush_denormals()
-    add_exponentials(address(block, 0), rows, address(offsets, 0), address(maxima, 0), address(totals, 0))
-    restore_denormals(mode)
+    run_block(SOFTMAX, SumBlock(block, rows, offsets, maxima, totals))
 
 
-@kernel
 def _probabilities(split, block, offsets, shifts, factors, real, sums, left, right):
-    mode = flush_denormals()
-    where = address(shifts, 0), address(factors, 0), real, address(sums, 0), address(left, 0), address(right, 0)
-    probability_block(split, (address(block, 0), address(offsets, 0), *where))
-    restore_denormals(mode)
+    run_block(SOFTMAX, FullBlock(split, block, offsets, shifts, factors, real, 0, sums, left, right))
 
 
 def _run(block, split, offsets=None, shifts=None):

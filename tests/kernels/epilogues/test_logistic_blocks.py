@@ -3,37 +3,26 @@
 import numpy as np
 import pytest
 
-from fastcands.jit import kernel
-from fastcands.simd.bf16.logistic import add_logistic_losses, counted_sigmoid_block, sigmoid_block
-from fastcands.simd.denormals import flush_denormals, restore_denormals
+from fastcands.kernels.epilogues.block import FullBlock, SampledBlock, SumBlock
+from fastcands.kernels.epilogues.logistic import LOGISTIC
 from fastcands.simd.dot.blocks import SIDE
-from fastcands.simd.vector import address
 from fastcands.workspace import scratch
-from tests.simd.bf16.epilogues import WORDS, a_block, packed_pair, some_vectors, unpacked
+from tests.kernels.epilogues.blocks import WORDS, a_block, packed_pair, run_block, some_vectors, unpacked
 
 SPLIT = pytest.mark.parametrize("split", [0, 1])
 REAL = pytest.mark.parametrize("real", [1, 16, 17, 31, 32, 40])
 
 
-@kernel
 def _counted(block, offsets, shifts, split, copies, totals, left):
-    mode = flush_denormals()
-    where = address(copies, 0), address(totals, 0), address(left, 0), address(left, 0)
-    counted_sigmoid_block(split, (address(block, 0), address(offsets, 0), address(shifts, 0), *where))
-    restore_denormals(mode)
+    run_block(LOGISTIC, SampledBlock(split, block, offsets, copies, shifts, 0, totals, left, left))
 
 
-@kernel
 def _add_losses(block, rows, offsets, totals):
-    add_logistic_losses(address(block, 0), rows, address(offsets, 0), address(totals, 0))
+    run_block(LOGISTIC, SumBlock(block, rows, offsets, 0, totals))
 
 
-@kernel
 def _logistic(split, block, offsets, totals, factors, real, sums, left, right):
-    mode = flush_denormals()
-    where = address(totals, 0), address(factors, 0), real, address(sums, 0), address(left, 0), address(right, 0)
-    sigmoid_block(split, (address(block, 0), address(offsets, 0), *where))
-    restore_denormals(mode)
+    run_block(LOGISTIC, FullBlock(split, block, offsets, 0, factors, real, totals, sums, left, right))
 
 
 @SPLIT
