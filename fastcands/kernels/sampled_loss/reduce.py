@@ -10,6 +10,7 @@ import numpy as np
 from fastcands.jit import kernel
 from fastcands.simd.columns import exp_columns
 from fastcands.simd.denormals import flush_denormals, restore_denormals
+from fastcands.simd.target import VECTOR_BYTES
 from fastcands.simd.vector import address
 
 __all__ = ["join", "join_logistic", "join_softmax", "target_of"]
@@ -44,7 +45,7 @@ def join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
         j : panel
         blocks : blocks of candidates
     SCRATCH
-        highest : (at least NR,)
+        highest : (at least as many as a panel has examples,)
     """
     tile_max, tile_sum, true_logits, true_gradient = job.tile_max, job.tile_sum, job.true_logits, job.true_gradient
     panels, lanes = tile_max.shape[1:]
@@ -57,7 +58,9 @@ def join_softmax(job: Any, highest: Any, j: int, blocks: int) -> None:
     for lane in range(min(lanes, examples - j * lanes)):
         for t in range(num_true):
             highest[lane] = max(highest[lane], true_logits[j * lanes + lane, t])
-    exp_columns(tile_max, address(tile_max, j * lanes), blocks, panels * lanes, address(highest, 0))
+    wide = 2 * VECTOR_BYTES // tile_max.itemsize  # a panel of packed blocks is wider where vectors are short
+    for start in range(0, lanes, wide):
+        exp_columns(tile_max, address(tile_max, j * lanes + start), blocks, panels * lanes, address(highest, start))
     sums = np.zeros(lanes)
     for b in range(blocks):
         for lane in range(lanes):

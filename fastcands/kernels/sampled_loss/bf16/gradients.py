@@ -18,6 +18,7 @@ from fastcands.simd.bf16.sums import add_weighted_rows, scatter_block
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.dot import block_product, configure, release
 from fastcands.simd.dot.blocks import SIDE
+from fastcands.simd.target import VECTOR_BYTES
 from fastcands.simd.transpose import transpose_square
 from fastcands.simd.vector import address, fetch_add
 
@@ -26,6 +27,8 @@ __all__ = ["PANELS_AT_ONCE", "bf16_input_gradients", "bf16_weight_gradients"]
 PANELS_AT_ONCE = 32
 """Steps of one call of a product in weight gradients; so long a block's gradients stay in the second-level cache."""
 _NUMBERS = SIDE * SIDE
+_SQUARE = VECTOR_BYTES // 4
+"""Rows and columns that `transpose_square` turns."""
 
 
 def bf16_weight_gradients(worker: int, num_threads: int, job: Any) -> None:
@@ -97,11 +100,12 @@ def _write_inputs(sums: Any, place: int, out: Any, first: int, begin: int) -> No
     row = (first * width) + begin
     if last == SIDE and end == SIDE:
         for parity in range(2):
-            for d in range(0, SIDE, half):
-                transpose_square(
-                    sums, address(sums, place + d * SIDE + parity * half), SIDE,
-                    address(out, row + parity * width + d), 2 * width,
-                )  # fmt: skip
+            for d in range(0, SIDE, _SQUARE):
+                for k in range(0, half, _SQUARE):
+                    transpose_square(
+                        sums, address(sums, place + d * SIDE + parity * half + k), SIDE,
+                        address(out, row + (2 * k + parity) * width + d), 2 * width,
+                    )  # fmt: skip
         return
     stride = sums.shape[1]
     worker, place = place // stride, place % stride
