@@ -10,6 +10,7 @@ import numpy as np
 from fastcands.jit import kernel
 from fastcands.kernels.epilogues.per_logit import terms_of
 from fastcands.simd.denormals import flush_denormals, restore_denormals
+from fastcands.simd.target import VECTOR_BYTES
 from fastcands.simd.tile import exp_tile
 from fastcands.simd.vector import address
 
@@ -45,7 +46,7 @@ def normalize(job: Any, highest: Any, j: int, blocks: int) -> None:
         j : panel
         blocks : blocks of candidates
     SCRATCH
-        highest : (at least NR,)
+        highest : (at least as many as a panel has examples,)
     """
     tile_max, tile_sum, true_logits, true_gradient = job.tile_max, job.tile_sum, job.true_logits, job.true_gradient
     panels, nr = tile_max.shape[1:]
@@ -58,7 +59,9 @@ def normalize(job: Any, highest: Any, j: int, blocks: int) -> None:
     for e in range(min(nr, examples - j * nr)):
         for t in range(num_true):
             highest[e] = max(highest[e], true_logits[j * nr + e, t])
-    exp_tile(tile_max, address(tile_max, j * nr), blocks, panels * nr, address(highest, 0))
+    wide = 2 * VECTOR_BYTES // tile_max.itemsize  # a panel of packed blocks is wider where vectors are short
+    for start in range(0, nr, wide):
+        exp_tile(tile_max, address(tile_max, j * nr + start), blocks, panels * nr, address(highest, start))
     sums = np.zeros(nr)
     for b in range(blocks):
         for e in range(nr):

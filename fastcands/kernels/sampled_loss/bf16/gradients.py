@@ -18,6 +18,7 @@ from fastcands.simd.bf16.sums import add_weighted_rows, scatter_block
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.dot import block_product, configure, release
 from fastcands.simd.dot.blocks import SIDE
+from fastcands.simd.target import VECTOR_BYTES
 from fastcands.simd.transpose import transpose_square
 from fastcands.simd.vector import address
 from fastcands.stages import next_task
@@ -25,6 +26,8 @@ from fastcands.stages import next_task
 __all__ = ["input_gradients", "weight_gradients"]
 
 _NUMBERS = SIDE * SIDE
+_SQUARE = VECTOR_BYTES // 4
+"""Rows and columns that `transpose_square` turns."""
 
 
 def weight_gradients(worker: int, num_threads: int, counter: int, job: Any) -> None:
@@ -96,11 +99,12 @@ def _write_inputs(sums: Any, place: int, out: Any, first: int, begin: int) -> No
     row = (first * width) + begin
     if last == SIDE and end == SIDE:
         for parity in range(2):
-            for d in range(0, SIDE, half):
-                transpose_square(
-                    sums, address(sums, place + d * SIDE + parity * half), SIDE,
-                    address(out, row + parity * width + d), 2 * width,
-                )  # fmt: skip
+            for d in range(0, SIDE, _SQUARE):
+                for k in range(0, half, _SQUARE):
+                    transpose_square(
+                        sums, address(sums, place + d * SIDE + parity * half + k), SIDE,
+                        address(out, row + (2 * k + parity) * width + d), 2 * width,
+                    )  # fmt: skip
         return
     stride = sums.shape[1]
     worker, place = place // stride, place % stride
