@@ -28,7 +28,8 @@ from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import intrinsic, models, register_model
 from numpy.typing import NDArray
 
-from fastcands.jit import callback, parallel_kernel, prange
+from fastcands import threads
+from fastcands.jit import callback, kernel, parallel_kernel, prange
 
 __all__ = ["StagedKernel", "Workspace"]
 
@@ -112,6 +113,12 @@ class Workspace:
         self.address: int = self._memory.__array_interface__["data"][0]
 
 
+class _Nothing(NamedTuple):
+    """What a job without a workspace has in its place."""
+
+
+_NOTHING = Workspace(_Nothing())
+
 Stage = Callable[[int, int, Any], None]
 _INT64 = ir.IntType(64)
 
@@ -154,22 +161,42 @@ def _call(typingctx: Any, stage: Any, worker: Any, num_threads: Any, place: Any)
 
 
 @parallel_kernel
-def _run(stages: Any, num_threads: int, job: Any) -> None:
+def _loop(stages: Any, num_threads: int, place: int) -> None:
     """Run stages one after the other, each by all workers; a stage begins when the one before has ended.
 
     IN
         stages : (stages,) int64, addresses
         num_threads : int
+        place : int64, address of the job
+    """
+    for s in range(len(stages)):
+        for index in prange(num_threads):
+            _call(stages[s], np.int64(index), num_threads, place)
+
+
+_parallel_loop = _loop.dispatcher  # type: ignore[attr-defined]
+
+
+@kernel
+def _run(stages: Any, num_threads: int, in_parallel: bool, job: Any) -> None:
+    """Lay the job down and run stages on it.
+
+    The parallel loop is a function of its own that knows no job: compiled for each, it would take longer than a stage.
+
+    IN
+        stages : (stages,) int64, addresses
+        num_threads : int, workers of each stage
+        in_parallel : bool, whether workers of a stage run in threads, not one after the other
     IN, OUT
         job : named tuple
     """
     place = _place(job)
-    for s in range(len(stages)):
-        if num_threads == 1:
-            _call(stages[s], 0, 1, place)
-        else:
-            for index in prange(num_threads):
-                _call(stages[s], np.int64(index), num_threads, place)
+    if in_parallel:
+        _parallel_loop(stages, num_threads, place)
+    else:
+        for s in range(len(stages)):
+            for worker in range(num_threads):
+                _call(stages[s], worker, num_threads, place)
 
 
 class StagedKernel:
@@ -187,7 +214,7 @@ class StagedKernel:
         self._callbacks: dict[tuple[bytes, bytes], list[Any]] = {}
         self._addresses: dict[tuple[bytes, bytes, int, int], NDArray[np.int64]] = {}
 
-    def __call__(self, job: Any, scratch: Workspace, num_threads: int, first: int = 0, last: int | None = None) -> None:
+    def __call__(self, job: Any, scratch: Workspace | None, num_threads: int, first: int = 0, last: int | None = None) -> None:
         """Run the stages from `first` up to, not including, `last` (all that follow when it is None).
 
         Parameters
@@ -195,14 +222,15 @@ class StagedKernel:
         job : named tuple
             Of arrays, numbers and tuples of them; each element that is a number is an int, float or bool. Its field
             ``scratch`` is the address of `scratch`.
-        scratch : Workspace
-            Has no field of the same name as the job.
+        scratch : Workspace or None
+            Has no field of the same name as the job. None where the job has no field ``scratch``.
         num_threads : int
             Workers of each stage.
         first, last : int
             Which stages.
         """
         last = len(self._stages) if last is None else last
+        scratch = scratch or _NOTHING
         # dtypes, layouts and flags of all arrays: no stage sees another job than its own
         kind = compute_fingerprint(job), scratch.fingerprint
         addresses = self._addresses.get((*kind, first, last))
@@ -214,7 +242,7 @@ class StagedKernel:
                 callbacks = self._callbacks[kind] = [callback(stage, signature) for stage in self._stages]
             addresses = np.array([each.address for each in callbacks[first:last]], np.int64)
             self._addresses[*kind, first, last] = addresses
-        if num_threads == 1:
-            _run.dispatcher(addresses, 1, job)  # type: ignore[attr-defined]
+        if num_threads > 1 and threads.may_start_threads():
+            threads.launch(_run, (addresses, num_threads, True, job))
         else:
-            _run(addresses, num_threads, job)
+            _run(addresses, num_threads, False, job)

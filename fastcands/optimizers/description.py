@@ -6,20 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from fastcands.optimizers.adagrad import Adagrad
 from fastcands.optimizers.interface import LearningRate, Optimizer
-from fastcands.optimizers.lazy_adam import LazyAdam
-from fastcands.optimizers.momentum import Momentum
-from fastcands.optimizers.rowwise_adagrad import RowwiseAdagrad
-from fastcands.optimizers.sgd import SGD
 from fastcands.schedules import Schedule
 
 __all__ = ["from_dict"]
-
-_BY_NAME: dict[str, type[Optimizer]] = {
-    optimizer.__name__: optimizer for optimizer in (SGD, Momentum, Adagrad, RowwiseAdagrad, LazyAdam)
-}
-
 
 def _check_names(kind: type, options: Mapping[str, Any], what: str) -> None:
     known = {field.name for field in dataclasses.fields(kind)}
@@ -66,14 +56,14 @@ def from_dict(description: Mapping[str, Any], lr: LearningRate | None = None) ->
         raise TypeError(f"the description of an optimizer must be a mapping, got {type(description).__name__}")
     options = dict(description)
     name = options.pop("name", None)
-    if not isinstance(name, str) or name not in _BY_NAME:
-        raise ValueError(f"the description's name must be one of {sorted(_BY_NAME)}, got {name!r}")
+    if not isinstance(name, str) or name not in Optimizer._by_name:
+        raise ValueError(f"the description's name must be one of {sorted(Optimizer._by_name)}, got {name!r}")
     if lr is not None:
         options["lr"] = lr
     elif "lr" not in options:
         raise ValueError(f"the description of {name} has no lr, which was a function: give lr")
-    _check_names(_BY_NAME[name], options, name)
+    _check_names(Optimizer._by_name[name], options, name)
     if isinstance(options["lr"], Mapping):
         _check_names(Schedule, options["lr"], f"{name}'s lr")
         options["lr"] = Schedule(**options["lr"])
-    return _BY_NAME[name](**options)
+    return Optimizer._by_name[name](**options)

@@ -1,4 +1,4 @@
-"""What all optimizers share: options, checks, and the order check, then change."""
+"""What all optimizers share: options, checks, and that a step is checked before anything changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.optimizers.row_step import RowStep, State, is_bfloat16, prepare
+from fastcands.kernels.optimizers.update_rows import RowUpdate, update_rows
+from fastcands.optimizers.row_step import State, is_bfloat16, prepare
 from fastcands.schedules import Schedule
 from fastcands.validation.arguments import as_finite, as_size, check_row_gradient, check_trainable
 from fastcands.validation.optimizers import StateArray, as_clip_norm, as_seed, check_rising, check_state
@@ -21,12 +22,16 @@ __all__ = ["LearningRate", "Optimizer", "State", "StateArray"]
 
 LearningRate = float | Callable[[int], float]
 
+_LAST_STEP = "last_step"
+_NO_STEPS = np.empty(0, np.int64)
+
 
 @dataclass(frozen=True, repr=False)
 class Optimizer(ABC):
     """What all optimizers share: a learning rate, weight decay and a limit on each row's gradient.
 
-    A subclass says which arrays it remembers (`_state`) and how the named rows change (`_change`).
+    A subclass is a frozen dataclass of its options. It says which numbers it remembers (`_per_weight`, `_per_row`,
+    `_counts_steps`) and gives the rule of a step (`_rule`), whose formula is registered in `fastcands.kernels.optimizers`.
 
     Parameters
     ----------
@@ -50,13 +55,12 @@ class Optimizer(ABC):
     weight_decay: float = dataclasses.field(default=0.0, kw_only=True)
     clip_norm: float | None = dataclasses.field(default=None, kw_only=True)
 
-    _vectors: ClassVar[frozenset[str]] = frozenset({"last_step"})
-    """Arrays of the state with one number for each row, even where the table is a matrix."""
+    _by_name: ClassVar[dict[str, type[Optimizer]]] = {}
+    """All subclasses, for `fastcands.optimizers.from_dict`."""
 
-    @property
-    def _needs_step(self) -> bool:
-        """Whether the result depends on the step even where the learning rate is a number."""
-        return False
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        Optimizer._by_name[cls.__name__] = cls
 
     def __post_init__(self) -> None:
         if not callable(self.lr):
@@ -130,7 +134,12 @@ class Optimizer(ABC):
         {'accumulator': StateArray(shape=(5,), dtype=dtype('float32'), fill=0.1)}
         """
         check_trainable(table, "table", writable=False)
-        return self._state(table.shape, np.dtype(np.float32) if is_bfloat16(table) else table.dtype)
+        dtype = np.dtype(np.float32) if is_bfloat16(table) else table.dtype
+        arrays = {name: StateArray(table.shape, dtype, fill) for name, fill in self._per_weight().items()}
+        arrays |= {name: StateArray(table.shape[:1], dtype, fill) for name, fill in self._per_row().items()}
+        if self._counts_steps:
+            arrays[_LAST_STEP] = StateArray(table.shape[:1], np.dtype(np.int64), -1)
+        return arrays
 
     def init(self, table: NDArray[Any]) -> State:
         """Return the arrays the optimizer needs for a table, as they are before the first step.
@@ -269,14 +278,32 @@ class Optimizer(ABC):
                 raise ValueError(f"step must be given: with {type(self).__name__} the change of {name} depends on it")
             step = 0
         lr = self.learning_rate(step)
-        if "last_step" in state:
-            check_rising(state["last_step"], gradient.ids, step, name)
-        work = prepare(table, state, self._vectors, gradient, lr=lr, step=int(step), seed=as_seed(seed))
+        if self._counts_steps:
+            check_rising(state[_LAST_STEP], gradient.ids, step, name)
+        step, seed = int(step), np.uint64(as_seed(seed))
+        per_row = self._per_row()
+        work = prepare(table, state, {*per_row, _LAST_STEP}, gradient)
 
         def change() -> None:
-            if work.rows.shape[1]:  # a step without rows goes through too: it compiles, and changes nothing
-                self._change(work)
-                work.put_back()
+            if not work.rows.shape[1]:
+                return
+            kind = work.rows.dtype.type
+            update = RowUpdate(
+                rule=self._rule(kind, lr, step),
+                table=work.table,
+                per_weight=tuple(work.state[key] for key in self._per_weight()),
+                per_row=tuple(work.state[key] for key in per_row),
+                last_step=work.state.get(_LAST_STEP, _NO_STEPS),
+                ids=work.ids,
+                places=work.places,
+                rows=work.rows,
+                weight_decay=kind(self.weight_decay),
+                clip_norm=as_clip_norm(self.clip_norm),
+                seed=seed,
+                step=step,
+            )
+            update_rows(update, work.num_threads)  # without rows too: it compiles, and changes nothing
+            work.put_back()
 
         return change
 
@@ -311,10 +338,24 @@ class Optimizer(ABC):
                 description[name] = float(value)
         return description
 
-    @abstractmethod
-    def _state(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, StateArray]:
-        """Describe each array that is remembered."""
+    def _per_weight(self) -> dict[str, float]:
+        """Return what is remembered for each weight: names of arrays like the table, and their first values."""
+        return {}
+
+    def _per_row(self) -> dict[str, float]:
+        """Return what is remembered for each row: names of arrays of V numbers, and their first values."""
+        return {}
+
+    @property
+    def _counts_steps(self) -> bool:
+        """Whether ``last_step`` is remembered for each row, so that the rule can make up for missed steps."""
+        return False
+
+    @property
+    def _needs_step(self) -> bool:
+        """Whether the result depends on the step even where the learning rate is a number."""
+        return self._counts_steps
 
     @abstractmethod
-    def _change(self, work: RowStep) -> None:
-        """Change the rows of the step and their state; everything has been checked."""
+    def _rule(self, kind: Any, lr: float, step: int) -> tuple[Any, ...]:
+        """Return the named tuple of the numbers of a step; `kind` is the NumPy type of its arithmetic."""

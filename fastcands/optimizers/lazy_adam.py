@@ -6,13 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from fastcands.kernels.optimizers.adam import adam_rows
+from fastcands.kernels.optimizers.lazy_adam import LazyAdamRule
 from fastcands.optimizers.interface import Optimizer
-from fastcands.optimizers.row_step import RowStep
 from fastcands.validation.arguments import as_finite
-from fastcands.validation.optimizers import StateArray, as_clip_norm, as_decay, as_flag, check_denominator
+from fastcands.validation.optimizers import as_decay, as_flag, check_denominator
 
 __all__ = ["LazyAdam"]
 
@@ -91,22 +88,28 @@ class LazyAdam(Optimizer):
         check_denominator(("epsilon", as_finite(self.epsilon, "epsilon")))
         as_flag(self.catch_up, "catch_up")
 
+    def _per_weight(self) -> dict[str, float]:
+        return {"first_moment": 0, "second_moment": 0}
+
+    @property
+    def _counts_steps(self) -> bool:
+        return bool(self.catch_up)
+
     @property
     def _needs_step(self) -> bool:
         return True
 
-    def _state(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, StateArray]:
-        arrays = {name: StateArray(shape, dtype, 0) for name in ("first_moment", "second_moment")}
-        if self.catch_up:
-            arrays["last_step"] = StateArray(shape[:1], np.dtype(np.int64), -1)
-        return arrays
-
-    def _change(self, work: RowStep) -> None:
-        beta1, beta2, t = float(self.beta1), float(self.beta2), work.step + 1
-        adam_rows(
-            work.table, work.bits, work.state["first_moment"], work.state["second_moment"], work.vector("last_step"),
-            work.ids, work.places, work.rows, work.kind(work.lr / (1 - beta1**t)), beta1, beta2,
-            work.kind(1 / math.sqrt(1 - beta2**t)), work.kind(self.epsilon),
-            work.kind(1 - work.lr * self.weight_decay), as_clip_norm(self.clip_norm), work.seed, work.step,
-            work.num_threads,
-        )  # fmt: skip
+    def _rule(self, kind: Any, lr: float, step: int) -> LazyAdamRule:
+        beta1, beta2, t = float(self.beta1), float(self.beta2), step + 1
+        return LazyAdamRule(
+            lr=kind(lr / (1 - beta1**t)),
+            correction=kind(1 / math.sqrt(1 - beta2**t)),
+            epsilon=kind(self.epsilon),
+            shrink=kind(1 - lr * self.weight_decay),
+            beta1=beta1,
+            beta2=beta2,
+            keep1=kind(beta1),
+            keep2=kind(beta2),
+            new1=kind(1 - beta1),
+            new2=kind(1 - beta2),
+        )

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from fastcands.kernels.optimizers.sgd import momentum_rows
+from fastcands.kernels.optimizers.momentum import MomentumRule
 from fastcands.optimizers.interface import Optimizer
-from fastcands.optimizers.row_step import RowStep
-from fastcands.validation.optimizers import StateArray, as_clip_norm, as_decay, as_flag
+from fastcands.validation.optimizers import as_decay, as_flag
 
 __all__ = ["Momentum"]
 
@@ -87,19 +84,14 @@ class Momentum(Optimizer):
             raise ValueError("nesterov must be False where momentum is 0, got True")
         as_flag(self.catch_up, "catch_up")
 
+    def _per_weight(self) -> dict[str, float]:
+        return {"velocity": 0}
+
     @property
-    def _needs_step(self) -> bool:
+    def _counts_steps(self) -> bool:
         return bool(self.catch_up)
 
-    def _state(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, StateArray]:
-        arrays = {"velocity": StateArray(shape, dtype, 0)}
-        if self.catch_up:
-            arrays["last_step"] = StateArray(shape[:1], np.dtype(np.int64), -1)
-        return arrays
-
-    def _change(self, work: RowStep) -> None:
-        momentum_rows(
-            work.table, work.bits, work.state["velocity"], work.vector("last_step"), work.ids, work.places, work.rows,
-            work.kind(work.lr), float(self.momentum), bool(self.nesterov), work.kind(self.weight_decay),
-            as_clip_norm(self.clip_norm), work.seed, work.step, work.num_threads,
-        )  # fmt: skip
+    def _rule(self, kind: Any, lr: float, step: int) -> MomentumRule:
+        momentum = float(self.momentum)
+        own, share = (1, momentum) if self.nesterov else (0, 1)
+        return MomentumRule(kind(lr), momentum, kind(momentum), kind(own), kind(share))

@@ -1,7 +1,8 @@
-"""The arrays of one step, as the kernels want them: plain, contiguous, no two sharing what they write."""
+"""The arrays of one step, as kernels take them: plain, contiguous, none read by one worker and written by another."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,21 +20,19 @@ _NUMBERS_PER_THREAD = 1 << 13
 
 
 def is_bfloat16(array: NDArray[Any]) -> bool:
-    """Whether the numbers are those of ml_dtypes; asked by name, since that package need not be there."""
+    """Whether the numbers are those of ml_dtypes; told by name, since that package need not be installed."""
     return array.dtype.kind == "V" and array.dtype.name == "bfloat16"  # the name alone takes microseconds
 
 
 class RowStep(NamedTuple):
-    """What every kernel of a step is given, beside the numbers of its optimizer.
+    """The arrays of a step, as `fastcands.kernels.optimizers.update_rows` takes them.
 
     A table of any strides, or a state of any, is worked on as a contiguous copy of the step's rows, which `put_back`
     writes where they came from.
     """
 
     table: NDArray[Any]
-    """(V, D) float32 or float64; empty where the table is bfloat16."""
-    bits: NDArray[np.uint16]
-    """(V, D) of a bfloat16 table; empty where it is not."""
+    """(V, D) float32 or float64, or uint16: the bits of bfloat16."""
     state: State
     """Matrices (V, D), vectors (V,)."""
     ids: NDArray[np.int64]
@@ -43,9 +42,6 @@ class RowStep(NamedTuple):
     rows: NDArray[Any]
     """(U, D), the gradient."""
     num_threads: int
-    lr: float
-    step: int
-    seed: np.uint64
     originals: tuple[NDArray[Any], ...]
     copies: tuple[NDArray[Any], ...]
     """What the copies were taken from, and those: empty where the arrays themselves are worked on."""
@@ -55,31 +51,13 @@ class RowStep(NamedTuple):
         for original, copy in zip(self.originals, self.copies, strict=True):
             original[self.ids] = copy
 
-    @property
-    def kind(self) -> Any:
-        """The type of the arithmetic."""
-        return self.rows.dtype.type
-
-    def vector(self, name: str) -> NDArray[Any]:
-        """Return a (V,) array of the state, an empty int64 one if the optimizer does not keep it."""
-        return self.state[name] if name in self.state else np.empty(0, np.int64)
-
 
 def _as_matrix(array: NDArray[Any]) -> NDArray[Any]:
     """View a vector as a matrix of one column."""
     return array if array.ndim == 2 else array[:, None]
 
 
-def prepare(
-    table: NDArray[Any],
-    state: State,
-    vectors: frozenset[str],
-    gradient: RowGradient,
-    *,
-    lr: float,
-    step: int,
-    seed: int,
-) -> RowStep:
+def prepare(table: NDArray[Any], state: State, vectors: Collection[str], gradient: RowGradient) -> RowStep:
     """Lay out a step; everything has been checked. Nothing is changed before `put_back`.
 
     `vectors` are the names of the state's arrays that have a number for each row even where the table is a matrix.
@@ -87,8 +65,7 @@ def prepare(
     ids = np.ascontiguousarray(gradient.ids)
     rows = gradient.rows if gradient.rows.dtype in (np.float32, np.float64) else gradient.rows.astype(np.float32)
     rows = np.ascontiguousarray(_as_matrix(np.asarray(rows)))
-    half = is_bfloat16(table)
-    numbers = _as_matrix(np.asarray(table.view(np.uint16) if half else table))
+    numbers = _as_matrix(np.asarray(table.view(np.uint16) if is_bfloat16(table) else table))
     arrays = {name: np.asarray(array) for name, array in state.items()}
     arrays = {name: array if name in vectors else _as_matrix(array) for name, array in arrays.items()}
     everything = (numbers, *arrays.values())
@@ -100,19 +77,13 @@ def prepare(
         places = np.arange(len(ids))
         copies = tuple(array[ids] for array in everything)
         arrays = dict(zip(arrays, copies[1:], strict=True))
-    matrix = copies[0] if copies else numbers
-    num_threads = min(get_num_threads(), max(1, rows.size // _NUMBERS_PER_THREAD))
     return RowStep(
-        table=np.empty((0, 0), rows.dtype) if half else matrix,
-        bits=matrix if half else np.empty((0, 0), np.uint16),
+        table=copies[0] if copies else numbers,
         state=arrays,
         ids=ids,
         places=places,
         rows=rows,
-        num_threads=num_threads,
-        lr=lr,
-        step=step,
-        seed=np.uint64(seed),
+        num_threads=min(get_num_threads(), max(1, rows.size // _NUMBERS_PER_THREAD)),
         originals=everything if copies else (),
         copies=copies,
     )

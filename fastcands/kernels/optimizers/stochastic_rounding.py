@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from fastcands.jit import kernel
+from fastcands.jit import by_type, kernel
 from fastcands.simd.memory import as_float32
 from fastcands.simd.numbers import float32_bits
 
-__all__ = ["COUNTER_STEP", "from_bfloat16", "row_words", "to_bfloat16"]
+__all__ = ["COUNTER_STEP", "as_number", "as_stored", "from_bfloat16", "row_words", "to_bfloat16"]
 
 COUNTER_STEP = np.uint32(0x9E3779B9)
 """What the counter goes up by from column to column."""
@@ -86,3 +86,35 @@ def to_bfloat16(number: Any, counter: Any, salt: Any) -> Any:
     upper = np.uint32(upper - np.uint32(overflows))
     quiet = np.uint32(np.uint32(exact >> np.uint32(16)) | np.uint32(0x40))
     return np.uint16(quiet if magnitude > _INFINITY else upper)
+
+
+@by_type
+def as_number(stored: Any) -> Any:
+    """Return the value of a weight as it is stored: a uint16 is bfloat16.
+
+    IN
+        stored : float32, float64 or uint16
+    """
+    return stored
+
+
+@by_type
+def as_stored(before: Any, number: Any, counter: Any, salt: Any) -> Any:
+    """Return a number as it is stored in place of `before`: rounded where that is a uint16.
+
+    IN
+        before : float32, float64 or uint16
+        number : of the type of `before`, or float32
+        counter, salt : uint32
+    """
+    return number
+
+
+@as_number.register(np.uint16)
+def _value_of_bits(stored: Any) -> Any:
+    return from_bfloat16(stored)
+
+
+@as_stored.register(np.uint16)
+def _rounded(before: Any, number: Any, counter: Any, salt: Any) -> Any:
+    return to_bfloat16(number, counter, salt)
