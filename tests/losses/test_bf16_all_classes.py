@@ -15,7 +15,7 @@ import pytest
 
 import fastcands as fc
 from fastcands import reference
-from fastcands.losses import matrix_classes
+from fastcands.losses import bf16_all_classes
 from fastcands.losses.all_classes import AllClasses
 from fastcands.losses.batch import Batch
 from tests.losses.problems import EPS, flat, make
@@ -318,9 +318,9 @@ def test_no_rows_leave_every_row_alone(kind, tier):
 
 @pytest.mark.parametrize(("examples", "width", "on_tiles"), [(16, 16, True), (15, 64, False), (16, 15, False)])
 def test_small_problems_are_not_worth_rounding(examples, width, on_tiles, monkeypatch):
-    monkeypatch.setattr(matrix_classes, "_FEWEST_EXAMPLES", 16)
-    monkeypatch.setattr(matrix_classes, "_WORTH_ROUNDING", 1 << 26)
+    monkeypatch.setattr(bf16_all_classes, "_FEWEST_EXAMPLES", 16)
+    monkeypatch.setattr(bf16_all_classes, "_WORTH_ROUNDING", 1 << 26)
     arrays = np.zeros((1 << 18, width), np.float32), None, np.arange(examples), np.zeros((examples, width), np.float32)
     batch = Batch.of(*arrays, precision="medium")
-    expected = matrix_classes.Bf16AllClasses if on_tiles and batch.precision == "medium" else AllClasses
-    assert type(matrix_classes.exact_classes(batch, needs_grad=False)) is expected
+    expected = bf16_all_classes.Bf16AllClasses if on_tiles and batch.precision == "medium" else AllClasses
+    assert type(bf16_all_classes.exact_classes(batch, needs_grad=False)) is expected
