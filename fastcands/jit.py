@@ -145,7 +145,7 @@ def kernel(function: Callable[..., Any] | None = None, *, fastmath: frozenset[st
     return _compile_lazily(function, parallel=False, fastmath=fastmath)
 
 
-def by_type(function: Callable[..., Any]) -> Any:
+def by_type(function: Callable[..., Any]) -> functools._SingleDispatchCallable[Any]:
     """Return a function for kernels whose code is chosen by the type of its first argument.
 
     It is ``functools.singledispatch``, for compiled callers too: they call what is registered for the class of a named
@@ -179,7 +179,9 @@ def by_type(function: Callable[..., Any]) -> Any:
     """
     dispatched = functools.singledispatch(function)
 
-    @numba.extending.overload(dispatched, strict=False, jit_options={"error_model": "numpy"})
+    @numba.extending.overload(  # type: ignore[untyped-decorator]
+        dispatched, strict=False, jit_options={"error_model": "numpy"}
+    )
     def choose(first: Any, *others: Any) -> Callable[..., Any]:
         kind = getattr(first, "instance_class", None) or as_dtype(first).type
         return dispatched.dispatch(kind)

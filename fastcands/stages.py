@@ -212,9 +212,11 @@ class StagedKernel:
     def __init__(self, *stages: Stage) -> None:
         self._stages = stages
         self._callbacks: dict[tuple[bytes, bytes], list[Any]] = {}
-        self._addresses: dict[tuple[bytes, bytes, int, int], NDArray[np.int64]] = {}
+        self._ready: dict[tuple[bytes, bytes, int, int], tuple[Callable[..., None], NDArray[np.int64]]] = {}
 
-    def __call__(self, job: Any, scratch: Workspace | None, num_threads: int, first: int = 0, last: int | None = None) -> None:
+    def __call__(
+        self, job: Any, scratch: Workspace | None, num_threads: int, first: int = 0, last: int | None = None
+    ) -> None:
         """Run the stages from `first` up to, not including, `last` (all that follow when it is None).
 
         Parameters
@@ -233,16 +235,26 @@ class StagedKernel:
         scratch = scratch or _NOTHING
         # dtypes, layouts and flags of all arrays: no stage sees another job than its own
         kind = compute_fingerprint(job), scratch.fingerprint
-        addresses = self._addresses.get((*kind, first, last))
-        if addresses is None:
-            callbacks = self._callbacks.get(kind)
-            if callbacks is None:
-                pointer = _JobPointer(typeof(job), typeof(scratch.fields))
-                signature = types.void(types.int64, types.int64, pointer)
-                callbacks = self._callbacks[kind] = [callback(stage, signature) for stage in self._stages]
-            addresses = np.array([each.address for each in callbacks[first:last]], np.int64)
-            self._addresses[*kind, first, last] = addresses
+        ready = self._ready.get((*kind, first, last))
+        if ready is None:
+            ready = self._ready[*kind, first, last] = self._prepare(kind, job, scratch, first, last)
+        run, addresses = ready
         if num_threads > 1 and threads.may_start_threads():
-            threads.launch(_run, (addresses, num_threads, True, job))
+            threads.launch(run, (addresses, num_threads, True, job))
         else:
-            _run(addresses, num_threads, False, job)
+            run(addresses, num_threads, False, job)
+
+    def _prepare(
+        self, kind: tuple[bytes, bytes], job: Any, scratch: Workspace, first: int, last: int
+    ) -> tuple[Callable[..., None], NDArray[np.int64]]:
+        """Compile `_run` and the stages for a type of job; return the one and the addresses of the others."""
+        callbacks = self._callbacks.get(kind)
+        if callbacks is None:
+            pointer = _JobPointer(typeof(job), typeof(scratch.fields))
+            signature = types.void(types.int64, types.int64, pointer)
+            callbacks = self._callbacks[kind] = [callback(stage, signature) for stage in self._stages]
+        addresses = np.array([each.address for each in callbacks[first:last]], np.int64)
+        # the compiled code itself: to have Numba choose it, by types that are known, takes microseconds of each call
+        signature = typeof(addresses), types.int64, types.boolean, typeof(job)
+        run = _run.compile(signature)  # type: ignore[attr-defined]
+        return run, addresses

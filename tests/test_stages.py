@@ -15,7 +15,7 @@ from fastcands.stages import StagedKernel, Workspace
 @pytest.fixture(autouse=True)
 def _no_trace_on_disk(monkeypatch):
     """Keep the types of this module out of the cache of the library's loop over stages."""
-    monkeypatch.setattr(stages._run.dispatcher, "_cache", NullCache())
+    monkeypatch.setattr(stages._run, "_cache", NullCache())
 
 
 class Inner(NamedTuple):
@@ -118,3 +118,28 @@ def test_no_reference_is_lost_or_kept():
     for num_threads in (1, 2) * 50:
         chain(job, scratch, num_threads)
     assert (sys.getrefcount(values), sys.getrefcount(scratch.fields.squares)) == before
+
+
+class Alone(NamedTuple):
+    values: Any
+
+
+def double(worker: int, num_threads: int, job: Any) -> None:
+    for i in range(worker, len(job.values), num_threads):
+        job.values[i] *= 2
+
+
+def test_a_job_may_have_no_workspace():
+    values = np.arange(9.0)
+    for num_threads in (1, 3):
+        StagedKernel(double)(Alone(values), None, num_threads)
+    assert values.tolist() == [4.0 * i for i in range(9)]
+
+
+def test_workers_take_turns_where_threads_may_not_start(monkeypatch):
+    """As in the forked child of a process whose threading layer does not survive that."""
+    monkeypatch.setattr(stages.threads, "may_start_threads", lambda: False)
+    monkeypatch.setattr(stages.threads, "launch", None)
+    job, scratch = _case(np.ones(5))
+    chain(job, scratch, 3)
+    assert job.total[0] == 30 * 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from fastcands.kernels.optimizers.adagrad import AdagradRule
 from fastcands.optimizers.interface import Optimizer
@@ -72,5 +71,5 @@ class Adagrad(Optimizer):
     def _per_weight(self) -> dict[str, float]:
         return {"accumulator": float(self.initial_accumulator)}
 
-    def _rule(self, kind: Any, lr: float, step: int) -> AdagradRule:
-        return AdagradRule(kind(lr), kind(self.epsilon))
+    def _rule(self, lr: float, step: int) -> AdagradRule:
+        return AdagradRule(lr, float(self.epsilon))

@@ -1,112 +1,37 @@
-"""What all optimizers share: options, checks, and that a step is checked before anything changes."""
+"""What all optimizers do: describe and make their state, check a step, and then make it."""
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.kernels.optimizers.update_rows import RowUpdate, update_rows
+from fastcands.optimizers.description import BY_NAME, Configuration
 from fastcands.optimizers.row_step import State, is_bfloat16, prepare
-from fastcands.schedules import Schedule
-from fastcands.validation.arguments import as_finite, as_size, check_row_gradient, check_trainable
+from fastcands.validation.arguments import check_row_gradient, check_trainable
 from fastcands.validation.optimizers import StateArray, as_clip_norm, as_seed, check_rising, check_state
 from fastcands.values import RowGradient
 
-__all__ = ["LearningRate", "Optimizer", "State", "StateArray"]
-
-LearningRate = float | Callable[[int], float]
+__all__ = ["Optimizer", "State", "StateArray"]
 
 _LAST_STEP = "last_step"
-_NO_STEPS = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, repr=False)
-class Optimizer(ABC):
-    """What all optimizers share: a learning rate, weight decay and a limit on each row's gradient.
+class Optimizer(Configuration, ABC):
+    """A configuration that can make steps: what all optimizers share.
 
-    A subclass is a frozen dataclass of its options. It says which numbers it remembers (`_per_weight`, `_per_row`,
-    `_counts_steps`) and gives the rule of a step (`_rule`), whose formula is registered in `fastcands.kernels.optimizers`.
-
-    Parameters
-    ----------
-    lr : float or callable
-        The learning rate, or a function of the step (counted from 0) that returns it. Finite and not
-        negative.
-    weight_decay : float, default 0
-        How much of each weight is added to its gradient, in the rows of the step only.
-    clip_norm : float, optional
-        The largest L2 norm of a row's gradient; a longer one is scaled down, before all else.
-
-    Raises
-    ------
-    TypeError
-        If `lr` is neither a number nor callable, or another option is not a number.
-    ValueError
-        If an option is negative or not finite, or `clip_norm` is 0.
+    A subclass is a frozen dataclass of its options. It names the numbers it remembers (`_per_weight`, `_per_row`,
+    `_counts_steps`) and returns the rule of a step (`_rule`), for which `fastcands.kernels.optimizers` has the formula.
     """
-
-    lr: LearningRate
-    weight_decay: float = dataclasses.field(default=0.0, kw_only=True)
-    clip_norm: float | None = dataclasses.field(default=None, kw_only=True)
-
-    _by_name: ClassVar[dict[str, type[Optimizer]]] = {}
-    """All subclasses, for `fastcands.optimizers.from_dict`."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        Optimizer._by_name[cls.__name__] = cls
-
-    def __post_init__(self) -> None:
-        if not callable(self.lr):
-            as_finite(self.lr, "lr", or_else=" or a function of the step")
-        as_finite(self.weight_decay, "weight_decay")
-        as_clip_norm(self.clip_norm)
-
-    def _options(self) -> dict[str, Any]:
-        """Return the options in the order of the signature."""
-        fields = sorted(dataclasses.fields(self), key=lambda field: field.kw_only is True)
-        return {field.name: getattr(self, field.name) for field in fields}
-
-    def __repr__(self) -> str:
-        """Return the call that makes it, without the options all optimizers share where they do nothing."""
-        unset = [("weight_decay", 0), ("clip_norm", None)]
-        shown = [f"{name}={value!r}" for name, value in self._options().items() if (name, value) not in unset]
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-    def learning_rate(self, step: int) -> float:
-        """Return the learning rate of a step.
-
-        Parameters
-        ----------
-        step : int
-            Steps made before this one; the first step is 0.
-
-        Returns
-        -------
-        float
-            `lr`, or ``lr(step)`` where it is a function.
-
-        Raises
-        ------
-        TypeError
-            If the function returns something else than a number.
-        ValueError
-            If `step` is negative, or the function returns a negative number or one that is not finite.
-
-        Examples
-        --------
-        >>> import fastcands as fc
-        >>> fc.SGD(lambda step: 0.5 / (1 + step)).learning_rate(4)
-        0.1
-        """
-        step = as_size(step, "step", minimum=0)
-        return as_finite(self.lr(step), f"lr({step})") if callable(self.lr) else float(self.lr)
+        BY_NAME[cls.__name__] = cls
 
     def state_arrays(self, table: NDArray[Any]) -> dict[str, StateArray]:
         """Describe the arrays that `init` makes, without making them.
@@ -280,63 +205,18 @@ class Optimizer(ABC):
         lr = self.learning_rate(step)
         if self._counts_steps:
             check_rising(state[_LAST_STEP], gradient.ids, step, name)
-        step, seed = int(step), np.uint64(as_seed(seed))
-        per_row = self._per_row()
-        work = prepare(table, state, {*per_row, _LAST_STEP}, gradient)
-
-        def change() -> None:
-            if not work.rows.shape[1]:
-                return
-            kind = work.rows.dtype.type
-            update = RowUpdate(
-                rule=self._rule(kind, lr, step),
-                table=work.table,
-                per_weight=tuple(work.state[key] for key in self._per_weight()),
-                per_row=tuple(work.state[key] for key in per_row),
-                last_step=work.state.get(_LAST_STEP, _NO_STEPS),
-                ids=work.ids,
-                places=work.places,
-                rows=work.rows,
-                weight_decay=kind(self.weight_decay),
-                clip_norm=as_clip_norm(self.clip_norm),
-                seed=seed,
-                step=step,
-            )
-            update_rows(update, work.num_threads)  # without rows too: it compiles, and changes nothing
-            work.put_back()
-
-        return change
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return name and options as plain numbers that JSON can hold.
-
-        Returns
-        -------
-        dict
-            ``{'name': …, 'lr': …, …}``. `lr` is a number, the options of a schedule of `fastcands.schedules`, or
-            missing if it is another function.
-
-        See Also
-        --------
-        fastcands.optimizers.from_dict : The way back.
-
-        Examples
-        --------
-        >>> import fastcands as fc
-        >>> fc.SGD(0.1).to_dict()
-        {'name': 'SGD', 'lr': 0.1, 'weight_decay': 0.0, 'clip_norm': None}
-        >>> fc.SGD(lambda step: 0.1).to_dict()
-        {'name': 'SGD', 'weight_decay': 0.0, 'clip_norm': None}
-        """
-        description: dict[str, Any] = {"name": type(self).__name__}
-        for name, value in self._options().items():
-            if isinstance(value, Schedule):
-                description[name] = dataclasses.asdict(value)
-            elif value is None or isinstance(value, (bool, np.bool_)):
-                description[name] = None if value is None else bool(value)
-            elif not callable(value):
-                description[name] = float(value)
-        return description
+        return prepare(
+            table,
+            [state[key] for key in self._per_weight()],
+            [state[key] for key in self._per_row()],
+            state.get(_LAST_STEP),
+            gradient,
+            rule=self._rule(lr, int(step)),
+            weight_decay=float(self.weight_decay),
+            clip_norm=as_clip_norm(self.clip_norm),
+            seed=as_seed(seed),
+            step=int(step),
+        ).make
 
     def _per_weight(self) -> dict[str, float]:
         """Return what is remembered for each weight: names of arrays like the table, and their first values."""
@@ -357,5 +237,5 @@ class Optimizer(ABC):
         return self._counts_steps
 
     @abstractmethod
-    def _rule(self, kind: Any, lr: float, step: int) -> tuple[Any, ...]:
-        """Return the named tuple of the numbers of a step; `kind` is the NumPy type of its arithmetic."""
+    def _rule(self, lr: float, step: int) -> tuple[float, ...]:
+        """Return the rule of a step, a named tuple of floats."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from fastcands.kernels.optimizers.lazy_adam import LazyAdamRule
 from fastcands.optimizers.interface import Optimizer
@@ -99,17 +98,15 @@ class LazyAdam(Optimizer):
     def _needs_step(self) -> bool:
         return True
 
-    def _rule(self, kind: Any, lr: float, step: int) -> LazyAdamRule:
+    def _rule(self, lr: float, step: int) -> LazyAdamRule:
         beta1, beta2, t = float(self.beta1), float(self.beta2), step + 1
         return LazyAdamRule(
-            lr=kind(lr / (1 - beta1**t)),
-            correction=kind(1 / math.sqrt(1 - beta2**t)),
-            epsilon=kind(self.epsilon),
-            shrink=kind(1 - lr * self.weight_decay),
-            beta1=beta1,
-            beta2=beta2,
-            keep1=kind(beta1),
-            keep2=kind(beta2),
-            new1=kind(1 - beta1),
-            new2=kind(1 - beta2),
+            lr=lr / (1 - beta1**t),
+            correction=1 / math.sqrt(1 - beta2**t),
+            epsilon=float(self.epsilon),
+            shrink=float(1 - lr * self.weight_decay),
+            keep1=beta1,
+            keep2=beta2,
+            new1=1 - beta1,
+            new2=1 - beta2,
         )

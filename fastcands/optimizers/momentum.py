@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from fastcands.kernels.optimizers.momentum import MomentumRule
 from fastcands.optimizers.interface import Optimizer
@@ -91,7 +90,7 @@ class Momentum(Optimizer):
     def _counts_steps(self) -> bool:
         return bool(self.catch_up)
 
-    def _rule(self, kind: Any, lr: float, step: int) -> MomentumRule:
+    def _rule(self, lr: float, step: int) -> MomentumRule:
         momentum = float(self.momentum)
-        own, share = (1, momentum) if self.nesterov else (0, 1)
-        return MomentumRule(kind(lr), momentum, kind(momentum), kind(own), kind(share))
+        own, share = (1.0, momentum) if self.nesterov else (0.0, 1.0)
+        return MomentumRule(lr, momentum, own, share)

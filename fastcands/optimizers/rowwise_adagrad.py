@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from fastcands.kernels.optimizers.rowwise_adagrad import RowwiseAdagradRule
 from fastcands.optimizers.interface import Optimizer
@@ -77,5 +76,5 @@ class RowwiseAdagrad(Optimizer):
     def _per_row(self) -> dict[str, float]:
         return {"accumulator": float(self.initial_accumulator)}
 
-    def _rule(self, kind: Any, lr: float, step: int) -> RowwiseAdagradRule:
-        return RowwiseAdagradRule(kind(lr), kind(self.epsilon), rate=kind(0))
+    def _rule(self, lr: float, step: int) -> RowwiseAdagradRule:
+        return RowwiseAdagradRule(lr, float(self.epsilon), rate=0.0)

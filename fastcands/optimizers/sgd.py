@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from fastcands.kernels.optimizers.sgd import SGDRule
 from fastcands.optimizers.interface import Optimizer
@@ -44,5 +43,5 @@ class SGD(Optimizer):
     SGD(lr=0.1)
     """
 
-    def _rule(self, kind: Any, lr: float, step: int) -> SGDRule:
-        return SGDRule(kind(lr))
+    def _rule(self, lr: float, step: int) -> SGDRule:
+        return SGDRule(lr)

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-__all__ = ["as_type_of", "float32_at", "float32_bits", "float64_at", "uint16_at"]
+__all__ = ["float32_at", "float32_bits", "float64_at", "uint16_at"]
 
 
 def _at(result: Any, bits: Any) -> Any:
@@ -41,13 +41,3 @@ def float32_bits(typingctx: Any, number: Any) -> Any:
         return builder.bitcast(arguments[0], ir.IntType(32))
 
     return types.uint32(types.float32), codegen
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def as_type_of(typingctx: Any, example: Any, number: Any) -> Any:
-    """Return a number converted to the type of `example`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.cast(builder, arguments[1], number, example)
-
-    return example(example, number), codegen

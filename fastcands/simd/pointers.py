@@ -1,4 +1,4 @@
-"""Pointers into arrays: rows that kernels pass to functions without counting references.
+"""Pointers into arrays, which kernels pass to functions without counting references, and types of numbers.
 
 A view of a row, held in a variable, and an array given to a function are counted as references: additions that the
 processors of all workers have to agree on. A pointer is a number to Numba. Where a function is given one array or a
@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from fastcands.simd.memory import emit_prefetch
 
-__all__ = ["pointers", "prefetch_each", "read", "write"]
+__all__ = ["as_type_of", "pointers", "prefetch_each", "read", "write"]
 
 _CACHE_LINE = 64
 _INT64 = ir.IntType(64)
@@ -31,11 +31,17 @@ def _parts(builder: Any, kind: Any, value: Any) -> list[tuple[Any, Any]]:
 
 def _map_type(kind: Any, function: Any) -> Any:
     """Return the type of what `function` makes of each element of a tuple, or of the one that is not a tuple."""
-    return BaseTuple.from_types(tuple(map(function, kind))) if isinstance(kind, BaseTuple) else function(kind)
+    if not isinstance(kind, BaseTuple):
+        return function(kind)
+    return BaseTuple.from_types(tuple(map(function, kind)), getattr(kind, "instance_class", None))
 
 
 def _pack(context: Any, builder: Any, kind: Any, values: list[Any]) -> Any:
     return context.make_tuple(builder, kind, values) if isinstance(kind, BaseTuple) else values[0]
+
+
+def _pointer_to(array: Any) -> Any:
+    return types.CPointer(array.dtype)  # type: ignore[attr-defined]
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -50,7 +56,7 @@ def pointers(typingctx: Any, arrays: Any, element: Any) -> Any:
         found = [builder.gep(start, [arguments[1]]) for start in starts]
         return _pack(context, builder, signature.return_type, found)
 
-    return _map_type(arrays, lambda array: types.CPointer(array.dtype))(arrays, types.intp), codegen
+    return _map_type(arrays, _pointer_to)(arrays, types.intp), codegen
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -82,7 +88,7 @@ def write(typingctx: Any, starts: Any, index: Any, numbers: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def prefetch_each(typingctx: Any, starts: Any, span: Any) -> Any:
-    """Ask for the `span` bytes after each pointer; never faults."""
+    """Prefetch the `span` bytes after each pointer; never faults."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         for _, start in _parts(builder, signature.args[0], arguments[0]):
@@ -92,3 +98,15 @@ def prefetch_each(typingctx: Any, starts: Any, span: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(starts, types.intp), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def as_type_of(typingctx: Any, example: Any, numbers: Any) -> Any:
+    """Return each number converted to the type of `example`; a named tuple stays one."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        parts = _parts(builder, numbers, arguments[1])
+        values = [context.cast(builder, value, kind, example) for kind, value in parts]
+        return _pack(context, builder, signature.return_type, values)
+
+    return _map_type(numbers, lambda kind: example)(example, numbers), codegen

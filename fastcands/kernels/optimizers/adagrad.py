@@ -13,8 +13,8 @@ __all__ = ["AdagradRule"]
 class AdagradRule(NamedTuple):
     """``a += g**2; w -= lr * g / (sqrt(a) + epsilon)``, with one number of the state for each weight, a."""
 
-    lr: Any
-    epsilon: Any
+    lr: float
+    epsilon: float
 
 
 @new_weight.register(AdagradRule)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from fastcands.kernels.optimizers.rule import new_weight, rule_of_row
-from fastcands.simd.numbers import as_type_of
+from fastcands.simd.pointers import as_type_of
 
 __all__ = ["MomentumRule"]
 
@@ -13,22 +13,21 @@ __all__ = ["MomentumRule"]
 class MomentumRule(NamedTuple):
     """``v = keep * v + g; w -= lr * (own * g + share * v)``, with one number of the state for each weight, v."""
 
-    lr: Any
-    momentum: float
-    keep: Any
-    """`momentum` to the power of the steps since the row's last one."""
-    own: Any
+    lr: float
+    keep: float
+    """What the velocity keeps of itself in a step; for a row, in the steps since its last one."""
+    own: float
     """0, or 1 by Nesterov."""
-    share: Any
-    """1, or `momentum` by Nesterov."""
+    share: float
+    """1, or `keep` by Nesterov."""
 
 
 @rule_of_row.register(MomentumRule)
 def _catch_up(rule: Any, row: Any, numbers: Any) -> Any:
     keep = rule.keep
     if row.elapsed != 1:
-        keep = as_type_of(keep, rule.momentum**row.elapsed)
-    return MomentumRule(rule.lr, rule.momentum, keep, rule.own, rule.share), numbers
+        keep = keep**row.elapsed
+    return as_type_of(row.factor, MomentumRule(rule.lr, keep, rule.own, rule.share)), numbers
 
 
 @new_weight.register(MomentumRule)

@@ -108,4 +108,4 @@ def mean_square(row: Any) -> float:
         square = _decayed_square_sum(
             row.gradient, row.weights, row.width, row.storage, np.float64(row.factor), row.weight_decay
         )
-    return square / row.width
+    return float(square / row.width)

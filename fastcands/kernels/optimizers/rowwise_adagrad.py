@@ -9,7 +9,7 @@ import numpy as np
 
 from fastcands.kernels.optimizers.row_norm import mean_square
 from fastcands.kernels.optimizers.rule import new_weight, rule_of_row
-from fastcands.simd.numbers import as_type_of
+from fastcands.simd.pointers import as_type_of
 
 __all__ = ["RowwiseAdagradRule"]
 
@@ -20,17 +20,18 @@ class RowwiseAdagradRule(NamedTuple):
     The loop over a row's weights finds in the first-level cache what the mean has read.
     """
 
-    lr: Any
-    epsilon: Any
-    rate: Any
-    """Of the row; `rule_of_row` computes it."""
+    lr: float
+    epsilon: float
+    rate: float
+    """Of a row: `rule_of_row` computes it."""
 
 
 @rule_of_row.register(RowwiseAdagradRule)
 def _rate_of_row(rule: Any, row: Any, numbers: Any) -> Any:
-    total = as_type_of(rule.lr, np.float64(numbers[0]) + mean_square(row))
-    rate = rule.lr / (as_type_of(rule.lr, math.sqrt(total)) + rule.epsilon)
-    return RowwiseAdagradRule(rule.lr, rule.epsilon, rate), (total,)
+    lr, epsilon, _ = as_type_of(row.factor, rule)
+    total = as_type_of(row.factor, np.float64(numbers[0]) + mean_square(row))
+    rate = lr / (as_type_of(row.factor, math.sqrt(total)) + epsilon)
+    return RowwiseAdagradRule(lr, epsilon, rate), (total,)
 
 
 @new_weight.register(RowwiseAdagradRule)

@@ -12,7 +12,7 @@ __all__ = ["SGDRule"]
 class SGDRule(NamedTuple):
     """``w -= lr * g``."""
 
-    lr: Any
+    lr: float
 
 
 @new_weight.register(SGDRule)

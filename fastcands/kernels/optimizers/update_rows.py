@@ -39,12 +39,12 @@ _MOST_BYTES = 512
 class RowUpdate(NamedTuple):
     """One step on the rows of a gradient.
 
-    A row of the gradient is clipped, then decayed, then `new_weight` is applied to each of its numbers. The numbers of
-    the step are scalars of the dtype of `rows`, which is the type of the arithmetic.
+    A row of the gradient is clipped, then decayed, then `new_weight` is applied to each of its numbers. The dtype of
+    `rows` is the type of the arithmetic.
     """
 
     rule: Any
-    """IN: named tuple, for whose class `new_weight` is registered."""
+    """IN: named tuple of float64, for whose class `new_weight` is registered."""
     table: Any
     """IN, OUT: (V, D) of the dtype of rows, or uint16, which is bfloat16; C-contiguous."""
     per_weight: Any
@@ -59,8 +59,8 @@ class RowUpdate(NamedTuple):
     """IN: (U,) int64, each once, the row of every array, in [0, V)."""
     rows: Any
     """IN: (U, D) float32 or float64, C-contiguous, the gradient."""
-    weight_decay: Any
-    """IN: scalar."""
+    weight_decay: float
+    """IN: float64."""
     clip_norm: float
     """IN: float64, the largest norm of a row; infinity for no limit."""
     seed: Any
@@ -72,35 +72,38 @@ class RowUpdate(NamedTuple):
 def _update_share(worker: int, num_threads: int, job: Any) -> None:
     """Update the rows of one worker: one of equal shares."""
     mode = flush_denormals()
-    table, rows, last_step, ids, places = job.table, job.rows, job.last_step, job.ids, job.places
+    # the fields in use, read once: to LLVM a weight that is written might be one of them
+    rule_of_step, table, per_weight, per_row, rows = job.rule, job.table, job.per_weight, job.per_row, job.rows
+    last_step, ids, places, seed, step = job.last_step, job.ids, job.places, job.seed, job.step
     num_ids, width = rows.shape
     kind = rows.dtype.type
+    weight_decay, clip_norm = kind(job.weight_decay), job.clip_norm
     span = min(_MOST_BYTES, width * rows.itemsize)
     table_span = span * table.itemsize // rows.itemsize
     last = (worker + 1) * num_ids // num_threads
     for u in range(worker * num_ids // num_threads, last):
         place, ahead = places[u], places[min(u + _ROWS_AHEAD, last - 1)]
         prefetch_each(pointers(table, ahead * width), table_span)
-        prefetch_each(pointers(job.per_weight, ahead * width), span)
-        prefetch_each(pointers(job.per_row, ahead), 1)
+        prefetch_each(pointers(per_weight, ahead * width), span)
+        prefetch_each(pointers(per_row, ahead), 1)
         gradient, weights = pointers(rows, u * width), pointers(table, place * width)
-        of_weights, of_row = pointers(job.per_weight, place * width), pointers(job.per_row, place)
+        of_weights, of_row = pointers(per_weight, place * width), pointers(per_row, place)
         start, factor = address(rows, u * width), kind(1)
-        if job.clip_norm < np.inf:
-            factor = kind(clip_factor(start, width, rows.itemsize, job.clip_norm))
+        if clip_norm < np.inf:
+            factor = kind(clip_factor(start, width, rows.itemsize, clip_norm))
         elapsed = 1.0
         if len(last_step):
-            elapsed = np.float64(job.step - last_step[place])
-            last_step[place] = job.step
+            elapsed = np.float64(step - last_step[place])
+            last_step[place] = step
         row = Row(
-            start, address(table, place * width), width, rows.itemsize, table.itemsize, factor, job.weight_decay, elapsed
+            start, address(table, place * width), width, rows.itemsize, table.itemsize, factor, weight_decay, elapsed
         )
-        rule, numbers = rule_of_row(job.rule, row, read(of_row, 0))
+        rule, numbers = rule_of_row(rule_of_step, row, read(of_row, 0))
         write(of_row, 0, numbers)
-        counter, salt = row_words(job.seed, job.step, ids[u])
+        counter, salt = row_words(seed, step, ids[u])
         for d in range(width):
             stored = read(weights, d)
-            weight, g = decayed(rule, as_number(stored), factor * read(gradient, d), job.weight_decay)
+            weight, g = decayed(rule, as_number(stored), factor * read(gradient, d), weight_decay)
             weight, moments = new_weight(rule, weight, g, read(of_weights, d))
             write(of_weights, d, moments)
             write(weights, d, as_stored(stored, weight, counter, salt))
