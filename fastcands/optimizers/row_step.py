@@ -45,7 +45,7 @@ class RowStep(NamedTuple):
         """Update the rows, and write copied ones where they came from."""
         if not self.update.rows.shape[1]:
             return
-        update_rows(self.update, self.num_threads)  # without rows too: it compiles, and changes nothing
+        update_rows(self.update, None, self.num_threads)  # without rows too: it compiles, and changes nothing
         for original, copy in zip(self.originals, self.copies, strict=True):
             original[self.update.ids] = copy
 
@@ -68,7 +68,9 @@ def prepare(
     arrays = (*(_as_matrix(np.asarray(array)) for array in matrices), *map(np.asarray, vectors))
     if any(np.may_share_memory(rows, array) for array in arrays):
         rows = rows.copy()  # a worker must not read what another one writes
-    places, originals, copies = ids, (), ()
+    originals: tuple[NDArray[Any], ...] = ()
+    copies: tuple[NDArray[Any], ...] = ()
+    places = ids
     if not all(array.flags.c_contiguous for array in arrays):
         places = np.arange(len(ids))
         originals, copies = arrays, tuple(array[ids] for array in arrays)

@@ -69,8 +69,8 @@ class RowUpdate(NamedTuple):
     """IN: int64."""
 
 
-def _update_share(worker: int, num_threads: int, job: Any) -> None:
-    """Update the rows of one worker: one of equal shares."""
+def update_share(worker: int, num_threads: int, job: Any) -> None:
+    """Update the rows of one worker, one of equal shares of a `RowUpdate`."""
     mode = flush_denormals()
     # the fields in use, read once: to LLVM a weight that is written might be one of them
     rule_of_step, table, per_weight, per_row, rows = job.rule, job.table, job.per_weight, job.per_row, job.rows
@@ -111,17 +111,5 @@ def _update_share(worker: int, num_threads: int, job: Any) -> None:
     restore_denormals(mode)
 
 
-_update = StagedKernel(_update_share)
-
-
-def update_rows(update: RowUpdate, num_threads: int) -> None:
-    """Make one step by the formula of its rule, in parallel over equal shares of the rows.
-
-    Parameters
-    ----------
-    update : RowUpdate
-        The step.
-    num_threads : int
-        Workers.
-    """
-    _update(update, None, num_threads)
+update_rows = StagedKernel(update_share)
+"""``update_rows(update, None, num_threads)`` makes a step by the formula of its rule."""

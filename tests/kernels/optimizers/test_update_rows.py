@@ -55,7 +55,7 @@ def test_a_step_is_the_formula_for_each_weight_of_the_rows(rule: Any, num_thread
         seed=np.uint64(0),
         step=0,
     )
-    update_rows(update, num_threads)
+    update_rows(update, None, num_threads)
     assert_array_equal(table, expected)
     for matrix, expected_matrix in zip(matrices, expected_matrices, strict=True):
         assert_array_equal(matrix, expected_matrix)
