@@ -64,9 +64,9 @@ class _CacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
 
 
 def _is_ours(kind: Any) -> bool:
-    """Whether the classes of all named tuples in a Numba type stand in the package."""
+    """Whether the classes of all named tuples in a Numba type, or of those it points to, are the package's."""
     owner = getattr(kind, "instance_class", _KernelCache)
-    parts = kind if isinstance(kind, BaseTuple) else ()
+    parts = kind if isinstance(kind, BaseTuple) else getattr(kind, "named_tuples", ())
     return owner.__module__.partition(".")[0] == __package__ and all(map(_is_ours, parts))
 
 

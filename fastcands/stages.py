@@ -43,6 +43,7 @@ class _JobPointer(types.CPointer):  # type: ignore[misc, name-defined]
     def __init__(self, job: Any, scratch: Any) -> None:
         super().__init__(job)
         self.scratch = scratch
+        self.named_tuples = job, scratch
         self.name = f"job {job} {scratch}"
 
     @property

@@ -127,6 +127,37 @@ def test_what_is_compiled_for_another_packages_type_is_not_stored(copy: Path) ->
     assert run(copy, program=program) == [10, 1, 0]
 
 
+STAGE = """
+from fastcands.stages import StagedKernel
+
+
+def double(worker, num_threads, job):
+    for i in range(worker, len(job.values), num_threads):
+        job.values[i] *= 2
+
+
+doubled = StagedKernel(double)
+"""
+USE_STAGE = """
+import numpy as np
+from fastcands.kernels.caller import doubled
+from {module} import Pair
+values = np.arange(4)
+doubled(Pair(values), None, 2)
+print(values.sum())
+"""
+
+
+@pytest.mark.parametrize(("module", "stored"), [("fastcands.passing", True), ("passing", False)])
+def test_stages_of_another_packages_job_are_not_stored(copy: Path, module: str, stored: bool) -> None:
+    (copy / "fastcands" / "kernels" / "caller.py").write_text(STAGE)
+    (copy / f"{module.replace('.', '/')}.py").write_text(TYPES.replace("x: int\n    y: int", "values: object"))
+    for _ in range(2):
+        assert run(copy, copy / "cache", program=USE_STAGE.format(module=module)) == [12]
+    indices = [path.read_bytes() for path in (copy / "cache").rglob("*.nbi")]
+    assert any(b"Pair" in index for index in indices) == stored
+
+
 CALL_BY_TYPE = """
 from fastcands.jit import by_type, kernel
 

@@ -6,16 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from numba.core.caching import NullCache
 
 from fastcands import stages
 from fastcands.stages import StagedKernel, Workspace
-
-
-@pytest.fixture(autouse=True)
-def _no_trace_on_disk(monkeypatch):
-    """Keep the types of this module out of the cache of the library's loop over stages."""
-    monkeypatch.setattr(stages._run, "_cache", NullCache())
 
 
 class Inner(NamedTuple):

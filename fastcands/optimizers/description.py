@@ -140,14 +140,14 @@ def _check_names(kind: type, options: Mapping[str, Any], what: str) -> None:
 
 
 def from_dict(description: Mapping[str, Any], lr: LearningRate | None = None) -> Optimizer:
-    """Return the optimizer that a description of ``Optimizer.to_dict`` tells.
+    """Return the optimizer that ``Optimizer.to_dict`` described.
 
     Parameters
     ----------
     description : mapping
         ``{'name': …, 'lr': …, …}``. Options that are missing have their defaults.
     lr : float or callable, optional
-        Instead of the description's. Needed where that has none: it was a function.
+        Instead of the description's. Needed if that has none, because it was a function.
 
     Returns
     -------

@@ -77,8 +77,8 @@ class Optimizer(Configuration, ABC):
         Returns
         -------
         dict of str to array
-            Of the shapes the class tells; float32 for a bfloat16 table, else of its dtype, and int64 for steps. Empty
-            for an optimizer without memory.
+            Of the shapes that the class documents; float32 for a bfloat16 table, else of its dtype, and int64 for
+            steps. Empty for an optimizer that remembers nothing.
 
         Raises
         ------
@@ -131,8 +131,8 @@ class Optimizer(Configuration, ABC):
         Notes
         -----
         The same bits for any number of threads and any strides. The rows are not searched for NaN or infinity: such
-        an element spoils the same element of the table and of the state, and no other (of another column, where the
-        optimizer keeps one number a row: its row).
+        an element spoils the same element of the table and of the state, and no other. Where the optimizer keeps one
+        number for each row, it may spoil its row.
 
         Examples
         --------

@@ -23,7 +23,7 @@ class LazyAdam(Optimizer):
     ``v_hat = v[ids] / (1 - beta2**t)``.
 
     Where every row is in every step it is Adam, with weight decay AdamW (``torch.optim.AdamW``). Rows outside the
-    step do not move, where dense Adam would let them glide on; `catch_up` says what becomes of their moments.
+    step do not move, while dense Adam keeps moving them; `catch_up` chooses what happens to their moments.
 
     Parameters
     ----------
@@ -31,13 +31,13 @@ class LazyAdam(Optimizer):
         The learning rate, or a function of the step (counted from 0) that returns it. The function must
         depend on nothing else: it may be called several times a step.
     beta1, beta2 : float, default 0.9 and 0.999
-        What the moments keep of themselves from step to step, in [0, 1).
+        The share of the moments that is kept from step to step, in [0, 1).
     epsilon : float, default 1e-8
         Added to the root; above 0.
     catch_up : bool, default False
-        What happens to the moments of a row outside the step. False: they stand still (``torch.optim.SparseAdam``,
-        TensorFlow's LazyAdam). True: they fall by `beta1` and `beta2` for each step missed, as dense Adam's do; this
-        is made up for when the row comes again.
+        What happens to the moments of a row outside the step. False: nothing (``torch.optim.SparseAdam``,
+        TensorFlow's LazyAdam). True: they decay by `beta1` and `beta2` for each step missed, as in
+        dense Adam; this is done at the row's next step.
     weight_decay : float, default 0
         Shrinks the weights themselves by the factor ``1 - lr * weight_decay``, in the rows of the step only.
     clip_norm : float, optional

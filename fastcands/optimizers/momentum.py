@@ -19,7 +19,7 @@ class Momentum(Optimizer):
     with `nesterov` ``table[ids] -= lr * (g + momentum * v[ids])``.
 
     Where every row is in every step it is ``torch.optim.SGD`` with momentum. Rows outside the step do not move,
-    where the dense optimizer would let them glide on.
+    while the dense optimizer keeps moving them.
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ class Momentum(Optimizer):
         The learning rate, or a function of the step (counted from 0) that returns it. The function must
         depend on nothing else: it may be called several times a step.
     momentum : float, default 0.9
-        What the velocity keeps of itself from step to step, in [0, 1).
+        The share of the velocity that is kept from step to step, in [0, 1).
     nesterov : bool, default False
         Whether the step looks ahead along the velocity.
     catch_up : bool, default False
-        What happens to the velocity of a row outside the step. False: it stands still. True: it falls by `momentum`
-        for each step missed, as the dense optimizer's does; this is made up for when the row comes again.
+        What happens to the velocity of a row outside the step. False: nothing. True: it decays by `momentum` for each
+        step missed, as in the dense optimizer; this is done at the row's next step.
     weight_decay : float, default 0
         Added to the gradient times the weight, in the rows of the step only.
     clip_norm : float, optional

@@ -50,7 +50,7 @@ def test_form() -> None:
     assert {type(value) for value in numbers.values()} == {str, float, bool, type(None)}
 
 
-def test_a_function_is_left_out_and_asked_for() -> None:
+def test_a_function_is_left_out_and_must_be_given_again() -> None:
     description = fc.Momentum(lambda step: 0.1, 0.5).to_dict()
     assert "lr" not in description
     with pytest.raises(ValueError, match="the description of Momentum has no lr, which was a function: give lr"):

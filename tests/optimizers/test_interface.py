@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import ml_dtypes
@@ -168,3 +170,22 @@ def test_a_new_optimizer_is_described_and_trains_a_class_table() -> None:
     table.train_step(loss, np.array([[3], [4]]), np.ones((2, 8), np.float32))
     changed = np.abs(table.weights - before)
     assert_allclose(np.unique(changed.round(6)), [0, 0.1], rtol=1e-6)
+
+
+def files_that_name(names: set[str]) -> set[str]:
+    """Return the files of the package whose code, not text, has one of some names; the command has a list of its own."""
+    found = set()
+    package = Path(fc.__file__).parent
+    for path in package.rglob("*.py"):
+        used = {getattr(node, "id", getattr(node, "name", None)) for node in ast.walk(ast.parse(path.read_text()))}
+        if used & names and not path.is_relative_to(package / "cli"):
+            found.add(path.relative_to(package).as_posix())
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(set(fc.optimizers.__all__) - {"Adagrad"}))  # which is a class table's default
+def test_an_optimizer_is_three_files(name: str) -> None:
+    module = getattr(fc, name).__module__.rpartition(".")[2]
+    files = {f"kernels/optimizers/{module}.py", f"optimizers/{module}.py", "optimizers/__init__.py"}
+    assert files_that_name({name, f"{name}Rule"}) == files
+    assert name in fc.__all__

@@ -33,7 +33,7 @@ class Row(NamedTuple):
     storage: int
     """Bytes of a weight: those of the gradient, or 2 for bfloat16."""
     factor: Any
-    """What clipping multiplies the gradient by, a scalar of the arithmetic: float32 or float64."""
+    """The factor of clipping, a scalar of the arithmetic: float32 or float64."""
     weight_decay: Any
     elapsed: float
     """Steps since the row's last one, where the optimizer counts them; else 1."""

@@ -9,7 +9,7 @@ A row is a pointer. A view of it, held in a variable, or an array given to a fun
 additions that the processors of all workers have to agree on and that wait for what was written before, several a row.
 A step then takes 1.3 to 2 times as long.
 
-Rows lie anywhere, and the hardware does not know where the next one is, so each row is prefetched eight rows ahead. For
+The hardware cannot foresee where the next row is, so each row is prefetched eight rows ahead. For
 rows of 128 numbers that takes a fifth off a step, which then runs at the speed of a bare ``table[ids] += rows``; one
 row ahead gains two thirds of that, sixteen nothing more. Of longer rows the first lines are enough: from there on the
 hardware sees what is coming.
