@@ -173,7 +173,7 @@ def test_a_new_optimizer_is_described_and_trains_a_class_table() -> None:
 
 
 def files_that_name(names: set[str]) -> set[str]:
-    """Return the files of the package whose code, not text, has one of some names; the command has a list of its own."""
+    """Return the files of the package whose code, not text, has one of some names; without the command."""
     found = set()
     package = Path(fc.__file__).parent
     for path in package.rglob("*.py"):
