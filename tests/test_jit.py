@@ -183,12 +183,12 @@ STAGE = """
 from fastcands.stages import StagedKernel
 
 
-def double(worker, num_threads, job):
+def double(worker, num_threads, counter, job):
     for i in range(worker, len(job.values), num_threads):
         job.values[i] *= 2
 
 
-doubled = StagedKernel(double)
+doubled = StagedKernel(double=double)
 """
 USE_STAGE = """
 import numpy as np

@@ -100,14 +100,14 @@ def update_share(worker: int, num_threads: int, counter: int, job: Any) -> None:
         )
         rule, numbers = rule_of_row(rule_of_step, row, read(of_row, 0))
         write(of_row, 0, numbers)
-        counter, salt = row_words(seed, step, ids[u])
+        random_word, salt = row_words(seed, step, ids[u])
         for d in range(width):
             stored = read(weights, d)
             weight, g = decayed(rule, as_number(stored), factor * read(gradient, d), weight_decay)
             weight, moments = new_weight(rule, weight, g, read(of_weights, d))
             write(of_weights, d, moments)
-            write(weights, d, as_stored(stored, weight, counter, salt))
-            counter = np.uint32(counter + COUNTER_STEP)
+            write(weights, d, as_stored(stored, weight, random_word, salt))
+            random_word = np.uint32(random_word + COUNTER_STEP)
     restore_denormals(mode)
 
 
