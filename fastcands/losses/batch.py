@@ -71,7 +71,7 @@ class Batch(NamedTuple):
     ) -> Batch:
         """Check the arguments; float64 arithmetic when any of them is float64, else float32.
 
-        Logits are divided by the temperature by dividing inputs and biases. No `precision` is the setting's.
+        Inputs of examples without a class become zero, whatever they are. Logits are divided by the temperature by dividing inputs and biases. No `precision` is the setting's.
         """
         table = as_weights(weights, strategy)
         bias = as_biases(biases, strategy, table.total)
@@ -82,6 +82,9 @@ class Batch(NamedTuple):
         kinds = table.dtype.char, given.dtype.char, "" if bias is None else bias.dtype.char
         dtype = _FLOAT64 if "d" in kinds else _FLOAT32
         array: NDArray[Any] = np.ascontiguousarray(given, dtype)
+        empty = None if present is None else ~present.any(axis=1)
+        if empty is not None and empty.any():  # what they hold may be NaN, which times zero is NaN
+            array = np.where(empty[:, None], dtype.type(0), array)
         if temperature != 1.0:
             array = np.divide(array, dtype.type(temperature), dtype=dtype)
         elif not array.flags.writeable:  # as for labels

@@ -33,10 +33,13 @@ def _without_empty_rows(batch: Batch, upstream: NDArray[Any] | None) -> NDArray[
 
 
 def _finish(batch: Batch, result: Result) -> Result:
-    """Set the loss of rows without a class to 0."""
+    """Set the loss of rows without a class, and the gradient of their inputs, to 0."""
     empty = batch.empty_rows
     if empty is not None:
-        result[0][empty] = 0
+        loss, gradients = result
+        loss[empty] = 0
+        if gradients is not None:
+            gradients.inputs[empty] = 0
     return result
 
 
@@ -209,7 +212,7 @@ class SampledLoss(ABC):
                     )
             values = self._draw(batch)
         if batch.present is not None:
-            stand_in = values.sampled_candidates.reshape(-1)[0]
+            stand_in = values.sampled_candidates[..., :1]  # the example's own where each has some
             batch = batch._replace(labels=np.where(batch.present, batch.labels, stand_in))
         return batch, values
 

@@ -62,7 +62,13 @@ def per_example_loss(
         return loss, None
     d_inputs = np.empty_like(batch.inputs)
     example_input_gradients(batch.weights.view, addresses, logits, rows, d_inputs, threads)
-    ids, order, starts = _group(classes.reshape(-1))
+    counted = np.ones(classes.shape, bool)
+    if batch.present is not None:  # no label that is no class, and no candidate of an example without one
+        counted[:, :num_true] = batch.present
+        counted &= batch.present.any(axis=1, keepdims=True)
+    places = np.flatnonzero(counted)
+    ids, order, starts = _group(classes.reshape(-1)[places])
+    order = places[order]
     weight_rows, bias_rows = np.empty((len(ids), batch.inputs.shape[1]), dtype), np.empty(len(ids), dtype)
     add_label_rows(order, starts, -1 - np.arange(len(ids)), logits, batch.inputs, weight_rows, bias_rows, threads)
     return loss, batch.gradients(ids, d_inputs, weight_rows, bias_rows)
@@ -72,5 +78,5 @@ def _group(classes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
     """Return the distinct classes, the places sorted by class, and where each class starts among them."""
     order = np.argsort(classes, kind="stable")
     sorted_classes = classes[order]
-    starts = np.flatnonzero(np.append(True, sorted_classes[1:] != sorted_classes[:-1]))
+    starts = np.flatnonzero(np.diff(sorted_classes, prepend=-1))
     return sorted_classes[starts], order, np.append(starts, len(classes))

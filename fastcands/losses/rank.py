@@ -37,11 +37,15 @@ def _candidate_rows(batch: Batch, classes: NDArray[np.int64]) -> NDArray[Any]:
 def _batch_scores(
     batch: Batch, classes: NDArray[np.int64], rows: NDArray[Any], temperature: float
 ) -> NDArray[np.float64]:
-    """Return log sum_j exp((w_c . x_j + b_c) / temperature) for each candidate c, over the examples j.
+    """Return log sum_j exp((w_c . x_j + b_c) / temperature) for each candidate c, over the examples j that have a class.
 
     Examples and classes change places: the inputs are the table, the candidates' rows what it is multiplied with.
     """
-    inputs = batch.inputs / batch.inputs.dtype.type(temperature)
+    empty = batch.empty_rows
+    inputs = batch.inputs if empty is None else batch.inputs[~empty]
+    if not len(inputs):  # no example, so any choice will do
+        return np.zeros(len(rows))
+    inputs = inputs / inputs.dtype.type(temperature)
     table = Shards([inputs], len(inputs), "mod", listed=False)
     none = np.zeros((len(rows), 1), np.int64)
     swapped = Batch(table, None, none, rows, rows.dtype, whole_tiles(rows.shape[1]))

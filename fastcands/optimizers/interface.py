@@ -126,14 +126,14 @@ class Optimizer(Configuration, ABC):
         TypeError
             If an argument is of another type, or the dtypes of table, state and gradient differ.
         ValueError
-            If shapes do not fit, ids are not rising or out of range, an array is read-only, or `step` is needed and
-            missing. Nothing has been changed then.
+            If shapes do not fit, ids are not rising or out of range, an array is read-only, `step` is needed and
+            missing, or a number that the step would write is NaN or infinite. Nothing has been changed then.
 
         Notes
         -----
-        The same bits for any number of threads and any strides. The rows are not searched for NaN or infinity: such
-        an element spoils the same element of the table and of the state, and no other. Where the optimizer keeps one
-        number for each row, it may spoil its row.
+        The same bits for any number of threads and any strides. Before the first row changes, all that will be
+        written is computed once: NaN or infinity in the gradient, in a row of the table or of the state, or by
+        overflow, refuses the step as a whole. Numbers beyond the largest of bfloat16 become that one.
 
         Examples
         --------
@@ -206,10 +206,11 @@ class Optimizer(Configuration, ABC):
         lr = self.learning_rate(step)
         if self._counts_steps:
             check_rising(state[_LAST_STEP], gradient.ids, step, name)
-        return prepare(
+        per_weight, per_row = self._per_weight(), self._per_row()
+        row_step = prepare(
             table,
-            [state[key] for key in self._per_weight()],
-            [state[key] for key in self._per_row()],
+            [state[key] for key in per_weight],
+            [state[key] for key in per_row],
             state.get(_LAST_STEP),
             gradient,
             rule=self._rule(lr, int(step)),
@@ -217,7 +218,10 @@ class Optimizer(Configuration, ABC):
             clip_norm=as_clip_norm(self.clip_norm),
             seed=as_unsigned_seed(seed),
             step=int(step),
-        ).make
+            names=[name, *(f"state[{key!r}] of {name}" for key in (*per_weight, *per_row))],
+        )
+        row_step.check()
+        return row_step.make
 
     def _per_weight(self) -> dict[str, float]:
         """Return what is remembered for each weight: names of arrays like the table, and their first values."""

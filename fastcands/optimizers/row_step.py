@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.gradients import RowGradient
+from fastcands.kernels.optimizers.check_rows import check_rows
 from fastcands.kernels.optimizers.update_rows import RowUpdate, update_rows
 from fastcands.threads import get_num_threads
+from fastcands.validation.finite import Written, not_finite_row
 
 __all__ = ["RowStep", "is_bfloat16", "prepare"]
 
@@ -40,6 +42,40 @@ class RowStep(NamedTuple):
     originals: tuple[NDArray[Any], ...]
     copies: tuple[NDArray[Any], ...]
     """What the copies were taken from, and those: empty where the arrays themselves are worked on."""
+    names: tuple[str, ...]
+    """What messages call the arrays that are written, the table first."""
+    is_vector: bool
+    """Whether a row is one number."""
+
+    def check(self) -> None:
+        """Refuse the step if it would write NaN or infinity; nothing is changed."""
+        update = self.update
+        if not update.rows.shape[1]:
+            return
+        check_rows(update, None, self.num_threads)
+        u = int(update.faulty.min())
+        if u < len(update.ids):
+            raise self._refusal(u)
+
+    def _refusal(self, u: int) -> ValueError:
+        """Return the error for row u of the gradient, which is made on a copy to see what becomes of it."""
+        update = self.update
+        own = slice(update.places[u], update.places[u] + 1)
+        last_step = update.last_step[own] if len(update.last_step) else update.last_step
+        copied = update._replace(
+            table=update.table[own].copy(),
+            per_weight=tuple(array[own].copy() for array in update.per_weight),
+            per_row=tuple(array[own].copy() for array in update.per_row),
+            last_step=last_step.copy(),
+            ids=update.ids[u : u + 1],
+            places=np.zeros(1, np.int64),
+            rows=update.rows[u : u + 1].copy(),
+        )
+        before = [_numbers(array[own]).copy() for array in (update.table, *update.per_weight, *update.per_row)]
+        update_rows(copied, None, 1)
+        after = map(_numbers, (copied.table, *copied.per_weight, *copied.per_row))
+        written = [Written(*each) for each in zip(self.names, before, after, strict=True)]
+        return not_finite_row(u, int(update.ids[u]), copied.rows[0], written, is_vector=self.is_vector)
 
     def make(self) -> None:
         """Update the rows, and write copied ones where they came from."""
@@ -50,6 +86,13 @@ class RowStep(NamedTuple):
             original[self.update.ids] = copy
 
 
+def _numbers(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the numbers of a row as floats: uint16 are the bits of bfloat16."""
+    if array.dtype == np.uint16:
+        return (array.astype(np.uint32) << np.uint32(16)).view(np.float32).reshape(-1)
+    return array.reshape(-1)
+
+
 def _as_matrix(array: NDArray[Any]) -> NDArray[Any]:
     """View a vector as a matrix whose rows have one number."""
     return array if array.ndim == 2 else array[:, None]
@@ -58,6 +101,7 @@ def _as_matrix(array: NDArray[Any]) -> NDArray[Any]:
 def prepare(
     table: NDArray[Any], per_weight: Arrays, per_row: Arrays, last_step: NDArray[np.int64] | None,
     gradient: RowGradient, *, rule: tuple[float, ...], weight_decay: float, clip_norm: float, seed: int, step: int,
+    names: Sequence[str],
 ) -> RowStep:  # fmt: skip
     """Lay out a step; everything has been checked. Nothing is changed before it is made."""
     ids = np.ascontiguousarray(gradient.ids)
@@ -75,6 +119,7 @@ def prepare(
         places = np.arange(len(ids))
         originals, copies = arrays, tuple(array[ids] for array in arrays)
         arrays = copies
+    num_threads = min(get_num_threads(), max(1, rows.size // _NUMBERS_PER_THREAD))
     update = RowUpdate(
         rule=rule,
         table=arrays[0],
@@ -88,6 +133,6 @@ def prepare(
         clip_norm=clip_norm,
         seed=np.uint64(seed),
         step=step,
+        faulty=np.empty(num_threads, np.int64),
     )
-    num_threads = min(get_num_threads(), max(1, rows.size // _NUMBERS_PER_THREAD))
-    return RowStep(update, num_threads, originals, copies)
+    return RowStep(update, num_threads, originals, copies, tuple(names), table.ndim == 1)

@@ -47,7 +47,7 @@ class RowwiseAdagrad(Optimizer):
 
     Notes
     -----
-    State: ``accumulator``, (V,). The mean is taken in float64. NaN in a gradient spoils its row.
+    State: ``accumulator``, (V,). The mean is taken in float64.
 
     References
     ----------

@@ -15,6 +15,7 @@ from fastcands.table.results import StepResult
 from fastcands.table.shards import shard_slices
 from fastcands.table.storage import StoredTable, check_state
 from fastcands.table.uninterrupted import Uninterrupted
+from fastcands.validation.finite import not_finite_example
 from fastcands.validation.numbers import as_size
 from fastcands.validation.tables import check_class_table, check_trainable
 
@@ -267,13 +268,7 @@ class ClassTable(StoredTable):
         if self._compiled_for is not self.optimizer:
             self._compile_updates()
         values, gradients = loss.value_and_grad(self.weights, self.biases, labels, inputs, upstream)
-        finite = np.isfinite(values)
-        if not finite.all():
-            example = int(np.argmin(finite))
-            raise ValueError(
-                f"the loss of example {example} is {values[example]}: "
-                "inputs or the rows of its classes are not finite, or too large"
-            )
+        self._check_examples(values, gradients.inputs, inputs, upstream)
         row_gradients: dict[str, Any] = {"weights": gradients.weights, "biases": gradients.biases}
         updates = [self._plan(name, array, row_gradients[name]) for name, array in arrays.items()]
         if self._file is not None:
@@ -283,6 +278,15 @@ class ClassTable(StoredTable):
                 update()
             self.step += 1
         return StepResult(values, gradients.inputs)
+
+    @staticmethod
+    def _check_examples(values: Any, d_inputs: Any, inputs: Any, upstream: Any) -> None:
+        """Refuse a loss or a gradient of the inputs that is NaN or infinite."""
+        good = np.isfinite(values)
+        if good.all() and np.isfinite(d_inputs).all():
+            return
+        example = int(np.argmin(good & np.isfinite(d_inputs).all(axis=1)))
+        raise not_finite_example(example, values[example], d_inputs[example], inputs, upstream)
 
     def _plan(self, name: str, array: NDArray[Any], gradient: Any) -> Callable[[], None]:
         # weights and biases round by different bits

@@ -202,20 +202,6 @@ def test_gradient_that_is_a_part_of_the_table() -> None:
     assert table[:, 0].tolist() == [0, 1, 2, 1, 1, 1]
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-def test_a_bad_element_stays_alone(bad: float, optimizer: Any) -> None:
-    rows = np.ones((2, 9), np.float32)
-    rows[1, 4] = bad
-    table = np.zeros((5, 9), np.float32)
-    optimizer.update(table, optimizer.init(table), fc.RowGradient(np.array([0, 3]), rows, 5), step=0)
-    spoilt = np.argwhere(~np.isfinite(table)).tolist()
-    if isinstance(optimizer, fc.RowwiseAdagrad) and (np.isnan(bad) or optimizer.clip_norm):
-        assert spoilt == [[3, d] for d in range(9)]  # its rate belongs to the row
-    else:
-        assert spoilt == [[3, 4]]
-
-
 @pytest.mark.parametrize("shape", [(8, 3), (8,)])
 def test_a_clipped_row_has_the_norm(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(0)

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from fastcands.jit import kernel
-from fastcands.simd.pointers import as_type_of, pointers, prefetch_each, read, write
+from fastcands.simd.pointers import as_type_of, not_finite, pointers, prefetch_each, read, write
 
 
 @kernel
@@ -58,3 +58,19 @@ def test_numbers_take_the_type_of_an_example(kind: Any) -> None:
     assert_array_equal(out, np.array([0.1, 0.7], kind))
     assert type(converted) is Pair
     assert converted == Pair(*out)
+
+
+@kernel
+def which_are_wrong(numbers: Any) -> Any:
+    return not_finite(numbers)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_what_is_not_finite(kind: Any) -> None:
+    for number in (0.0, -1.0, np.finfo(kind).max, np.finfo(kind).smallest_subnormal):
+        assert which_are_wrong(kind(number)) == 0
+    for number in (np.nan, -np.nan, np.inf, -np.inf):
+        assert which_are_wrong(kind(number)) == 1
+        assert which_are_wrong((kind(1), kind(number))) == 1
+    assert which_are_wrong((kind(1), kind(2))) == 0
+    assert which_are_wrong(()) == 0

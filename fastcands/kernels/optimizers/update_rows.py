@@ -21,18 +21,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastcands.jit import kernel
 from fastcands.kernels.optimizers.row_norm import clip_factor
 from fastcands.kernels.optimizers.rule import Row, decayed, new_weight, rule_of_row
 from fastcands.kernels.optimizers.stochastic_rounding import COUNTER_STEP, as_number, as_stored, row_words
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.pointers import pointers, prefetch_each, read, write
+from fastcands.simd.pointers import as_type_of, pointers, prefetch_each, read, write
 from fastcands.simd.vector import address
 from fastcands.stages import StagedKernel
 
-__all__ = ["RowUpdate", "update_rows"]
+__all__ = ["MOST_BYTES", "ROWS_AHEAD", "RowUpdate", "start_row", "update_rows"]
 
-_ROWS_AHEAD = 8
-_MOST_BYTES = 512
+ROWS_AHEAD = 8
+MOST_BYTES = 512
 """Prefetched of a row."""
 
 
@@ -67,6 +68,30 @@ class RowUpdate(NamedTuple):
     """IN: uint64, for the rounding of bfloat16."""
     step: int
     """IN: int64."""
+    faulty: Any
+    """OUT: (num_threads,) int64 of `check_rows`: the first row of the gradient, of those of a worker, that would write
+    NaN or infinity; the number of rows where there is none."""
+
+
+@kernel
+def start_row(
+    rule: Any, gradient: int, weights: int, width: int, itemsize: int, storage: int, clip_norm: float,
+    weight_decay: Any, elapsed: float, numbers: Any,
+) -> Any:  # fmt: skip
+    """Return the factor of clipping of a row, its rule, and what the state will have for the row as a whole.
+
+    IN
+        rule : named tuple of float64
+        gradient, weights, width, itemsize, storage, weight_decay, elapsed : see `Row`
+        clip_norm : float64
+        numbers : tuple of scalars of the arithmetic, what the state has for the row as a whole
+    """
+    factor = as_type_of(weight_decay, 1.0)
+    if clip_norm < np.inf:
+        factor = as_type_of(weight_decay, clip_factor(gradient, width, itemsize, clip_norm))
+    row = Row(gradient, weights, width, itemsize, storage, factor, weight_decay, elapsed)
+    rule, numbers = rule_of_row(rule, row, numbers)
+    return factor, rule, numbers
 
 
 def update_share(worker: int, num_threads: int, counter: int, job: Any) -> None:
@@ -76,29 +101,25 @@ def update_share(worker: int, num_threads: int, counter: int, job: Any) -> None:
     rule_of_step, table, per_weight, per_row, rows = job.rule, job.table, job.per_weight, job.per_row, job.rows
     last_step, ids, places, seed, step = job.last_step, job.ids, job.places, job.seed, job.step
     num_ids, width = rows.shape
-    kind = rows.dtype.type
-    weight_decay, clip_norm = kind(job.weight_decay), job.clip_norm
-    span = min(_MOST_BYTES, width * rows.itemsize)
+    weight_decay, clip_norm = rows.dtype.type(job.weight_decay), job.clip_norm
+    span = min(MOST_BYTES, width * rows.itemsize)
     table_span = span * table.itemsize // rows.itemsize
     last = (worker + 1) * num_ids // num_threads
     for u in range(worker * num_ids // num_threads, last):
-        place, ahead = places[u], places[min(u + _ROWS_AHEAD, last - 1)]
+        place, ahead = places[u], places[min(u + ROWS_AHEAD, last - 1)]
         prefetch_each(pointers(table, ahead * width), table_span)
         prefetch_each(pointers(per_weight, ahead * width), span)
         prefetch_each(pointers(per_row, ahead), 1)
         gradient, weights = pointers(rows, u * width), pointers(table, place * width)
         of_weights, of_row = pointers(per_weight, place * width), pointers(per_row, place)
-        start, factor = address(rows, u * width), kind(1)
-        if clip_norm < np.inf:
-            factor = kind(clip_factor(start, width, rows.itemsize, clip_norm))
         elapsed = 1.0
         if len(last_step):
             elapsed = np.float64(step - last_step[place])
             last_step[place] = step
-        row = Row(
-            start, address(table, place * width), width, rows.itemsize, table.itemsize, factor, weight_decay, elapsed
-        )
-        rule, numbers = rule_of_row(rule_of_step, row, read(of_row, 0))
+        factor, rule, numbers = start_row(
+            rule_of_step, address(rows, u * width), address(table, place * width), width, rows.itemsize, table.itemsize,
+            clip_norm, weight_decay, elapsed, read(of_row, 0),
+        )  # fmt: skip
         write(of_row, 0, numbers)
         random_word, salt = row_words(seed, step, ids[u])
         for d in range(width):

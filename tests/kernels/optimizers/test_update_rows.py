@@ -54,6 +54,7 @@ def test_a_step_is_the_formula_for_each_weight_of_the_rows(rule: Any, num_thread
         clip_norm=math.inf,
         seed=np.uint64(0),
         step=0,
+        faulty=np.empty(0, np.int64),
     )
     update_rows(update, None, num_threads)
     assert_array_equal(table, expected)
