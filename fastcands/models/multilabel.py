@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 import fastcands as fc
 from fastcands.data import ExtremeData
 from fastcands.models.embedding_bag import EmbeddingBag
-from fastcands.models.state import check_arrays, copy_state
+from fastcands.models.state import check_arrays, check_offsets, copy_state
 
 __all__ = ["MultilabelModel"]
 
@@ -264,9 +264,11 @@ class MultilabelModel:
         Raises
         ------
         ValueError
-            If an array is missing or has another shape or dtype. The model is then as before.
+            If an array is missing or has another shape or dtype, or if the state is of another optimizer. The model is
+            then as before.
         """
         arrays = {**self._arrays(), "step": np.zeros(2, np.int64)}
+        offsets = check_offsets(state, self.table.num_classes)
         copy_state(state, arrays)
         self.step, self.table.step = arrays["step"].tolist()
-        self.logit_offsets = state.get("logit_offsets")
+        self.logit_offsets = offsets

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 import fastcands as fc
 from fastcands.models.feed_forward import Activations, FeedForward
 from fastcands.models.predictor import NGramPredictor
-from fastcands.models.state import copy_state
+from fastcands.models.state import check_offsets, copy_state
 
 __all__ = ["NGramModel"]
 
@@ -284,9 +284,11 @@ class NGramModel:
         Raises
         ------
         ValueError
-            If an array is missing or has another shape or dtype. The model is then as before.
+            If an array is missing or has another shape or dtype, or if the state is of another optimizer. The model is
+            then as before.
         """
         arrays = {**self._arrays(), "step": np.array(0)}
+        offsets = check_offsets(state, self.table.num_classes)
         copy_state(state, arrays)
         self.step = self.table.step = int(arrays["step"])
-        self.logit_offsets = state.get("logit_offsets")
+        self.logit_offsets = offsets

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_arrays", "copy_state"]
+__all__ = ["check_arrays", "check_offsets", "copy_state"]
 
 
 def check_arrays(state: Mapping[str, Any], names: Iterable[str]) -> None:
@@ -44,7 +44,8 @@ def copy_state(state: Mapping[str, NDArray[Any]], arrays: Mapping[str, NDArray[A
     Raises
     ------
     ValueError
-        If an array is missing or has another shape or dtype. Nothing has been changed then.
+        If an array is missing or has another shape or dtype, or if what was saved is of another optimizer. Nothing has
+        been changed then.
 
     Examples
     --------
@@ -54,6 +55,11 @@ def copy_state(state: Mapping[str, NDArray[Any]], arrays: Mapping[str, NDArray[A
     [1.0, 1.0]
     """
     check_arrays(state, arrays)
+    parameters = {name.partition(".")[0] for name in arrays}
+    for name in state:
+        owner, _, key = name.partition(".")
+        if key and owner in parameters and name not in arrays:
+            raise ValueError(f"the state has {name!r}, which the optimizer of this model does not have")
     for name, array in arrays.items():
         came = np.asarray(state[name])
         if came.shape != array.shape or came.dtype != array.dtype:
@@ -61,3 +67,29 @@ def copy_state(state: Mapping[str, NDArray[Any]], arrays: Mapping[str, NDArray[A
             raise ValueError(f"{name} must be {expected}, got {came.dtype} of shape {came.shape}")
     for name, array in arrays.items():
         array[...] = state[name]
+
+
+def check_offsets(state: Mapping[str, Any], num_classes: int) -> NDArray[Any] | None:
+    """Return the saved offsets of the logits, None if there are none.
+
+    Parameters
+    ----------
+    state : mapping of str to array
+        What was saved.
+    num_classes : int
+        V.
+
+    Returns
+    -------
+    array, shape (V,), or None
+        As saved.
+
+    Raises
+    ------
+    ValueError
+        If they have another shape.
+    """
+    offsets = state.get("logit_offsets")
+    if offsets is not None and np.shape(offsets) != (num_classes,):
+        raise ValueError(f"logit_offsets must have shape ({num_classes},), got {np.shape(offsets)}")
+    return offsets
