@@ -93,6 +93,16 @@ class Distribution(ABC):
             Each in [0, num_classes).
         """
 
+    def identity(self) -> dict[str, Any]:
+        """Return what tells this distribution from others with as many classes; no call changes it.
+
+        Returns
+        -------
+        dict
+            Of strings; empty where the number of classes says all.
+        """
+        return {}
+
     @abstractmethod
     def state(self) -> dict[str, Any]:
         """Return what changes from call to call.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,3 +73,31 @@ class AllCandidatesSampler(CandidateSampler):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Check that the state is of such a sampler; see `CandidateSampler.load_state_dict`."""
         check_identity(state, self.state_dict())
+
+    def spawn(self, n: int) -> list[Self]:
+        """Return such samplers, where others return samplers with streams of their own.
+
+        Parameters
+        ----------
+        n : int
+            How many, at least 1.
+
+        Returns
+        -------
+        list of AllCandidatesSampler
+            Of as many classes.
+
+        Raises
+        ------
+        TypeError
+            If `n` is not an integer.
+        ValueError
+            If it is below 1.
+
+        Examples
+        --------
+        >>> import fastcands as fc
+        >>> len(fc.AllCandidatesSampler(4).spawn(2))
+        2
+        """
+        return [type(self)(self._num_classes) for _ in range(as_size(n, "n"))]

@@ -97,7 +97,7 @@ class CandidateSampler(ABC):
         Parameters
         ----------
         state : dict
-            From `state_dict` of a sampler of the same kind and number of classes.
+            From `state_dict` of a sampler of the same kind, number of classes and weights.
 
         Raises
         ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,13 @@ from fastcands.samplers.interface import CandidateSampler
 from fastcands.samplers.stream import Seed, Stream
 from fastcands.validation.ids import as_class_ids, as_labels
 from fastcands.validation.numbers import as_flag, as_size
-from fastcands.validation.samplers import ExpectedCount, as_expected_count, as_stream_state, check_enough_classes
+from fastcands.validation.samplers import (
+    ExpectedCount,
+    as_expected_count,
+    as_stream_state,
+    check_enough_classes,
+    check_weights_digest,
+)
 from fastcands.values import SampledValues
 
 __all__ = ["StreamSampler"]
@@ -129,21 +135,68 @@ class StreamSampler(CandidateSampler):
     def state_dict(self) -> dict[str, Any]:
         """Return all that decides about later draws; see `CandidateSampler.state_dict`."""
         with self._lock:
-            return self._identity() | self._stream.state() | self._distribution.state()
+            identity = self._identity() | self._distribution.identity()
+            return identity | self._stream.state() | self._distribution.state()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where another sampler was; see `CandidateSampler.load_state_dict`."""
-        seeds, position = as_stream_state(state, self._identity())
+        place = as_stream_state(state, self._identity())
         with self._lock:
+            check_weights_digest(state, self._distribution.identity())
             self._distribution.restore(state)  # refuses what does not fit before anything changes
-            self._stream.restore(seeds, position)
+            self._stream.restore(*place)
+
+    def spawn(self, n: int) -> list[Self]:
+        """Return samplers of the same distribution whose draws are independent, as `numpy.random.Generator.spawn` does.
+
+        Parameters
+        ----------
+        n : int
+            How many, at least 1.
+
+        Returns
+        -------
+        list of samplers
+            Of this class. Those of a sampler with a seed depend on the seed and on how many it has spawned before, not
+            on what it has drawn; they have a seed themselves. Those of a sampler without a seed have none. A learned
+            sampler gives each of them a copy of its counts.
+
+        Raises
+        ------
+        TypeError
+            If `n` is not an integer.
+        ValueError
+            If it is below 1.
+
+        Examples
+        --------
+        One sampler for each of three workers, the same in every run:
+
+        >>> import fastcands as fc
+        >>> workers = fc.UniformSampler(1000, seed=42).spawn(3)
+        >>> len({tuple(each.sample([[0]], 5).sampled_candidates.tolist()) for each in workers})
+        3
+        """
+        count = as_size(n, "n")
+        with self._lock:
+            streams = self._stream.spawn(count)
+            return [self._with(self._distribution.snapshot(), stream) for stream in streams]
+
+    def _with(self, distribution: Distribution, stream: Stream) -> Self:
+        sampler = type(self).__new__(type(self))
+        sampler._distribution, sampler._stream = distribution, stream
+        sampler._set_up()
+        return sampler
 
     def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy is made of: without a seed, it starts a stream of its own."""
         with self._lock:
-            return {"distribution": self._distribution.snapshot(), **self._stream.state()}
+            stream = self._stream.state() if self._stream.seeded else None
+            return {"distribution": self._distribution.snapshot(), "stream": stream}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._distribution = state["distribution"]
-        self._stream = Stream(state["seeds"])
-        self._stream.restore(state["seeds"], state["position"])
+        self._distribution, stream = state["distribution"], state["stream"]
+        self._stream = Stream(None if stream is None else stream["seeds"])
+        if stream is not None:
+            self._stream.restore(**stream)
         self._set_up()

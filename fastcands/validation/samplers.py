@@ -19,6 +19,7 @@ __all__ = [
     "check_identity",
     "check_mergeable",
     "check_shard",
+    "check_weights_digest",
 ]
 
 ExpectedCount = Literal["tensorflow", "unbiased"]
@@ -86,11 +87,21 @@ def check_identity(state: Any, expected: Mapping[str, Any], others: tuple[str, .
             raise ValueError(f"state[{key!r}] must be {value!r} as in this sampler, got {state[key]!r}")
 
 
-def as_stream_state(state: Any, expected: Mapping[str, Any]) -> tuple[tuple[int, int], int]:
-    """Return seeds and position of a saved sampler after comparing what has to be equal."""
+def check_weights_digest(state: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Refuse the state of a sampler with other weights; one of version 0.1.0 does not tell."""
+    for key, value in expected.items():
+        if state.get(key, value) != value:
+            raise ValueError(
+                "state must be of a sampler with the same weights (unigrams or vocab_file, distortion, "
+                f"num_reserved_ids, shard): its {key} is {state[key]!r}, this sampler's is {value!r}"
+            )
+
+
+def as_stream_state(state: Any, expected: Mapping[str, Any]) -> tuple[tuple[int, int], int, int]:
+    """Return seeds, position and the number of spawned samplers after comparing what has to be equal."""
     check_identity(state, expected, ("seeds", "position"))
     seeds = as_seed_pair(tuple(state["seeds"]), "state['seeds']")
     position = as_size(state["position"], "state['position']", minimum=0)
     if position > 2**61:
         raise ValueError(f"state['position'] must be at most 2**61, got {position}")
-    return seeds, position
+    return seeds, position, as_size(state.get("spawned", 0), "state['spawned']", minimum=0)
