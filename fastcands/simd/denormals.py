@@ -2,7 +2,8 @@
 
 A peaked softmax is full of probabilities near 1e-38. An operation that meets or makes a denormal number takes a
 hundred times as long as any other, and its contribution is below every rounding. The mode belongs to a thread, so
-each worker sets it when it starts and puts back what it found.
+each worker sets it when it starts and puts back what it found. `docs/precision.md` says which results it changes, and
+by how much at most. Bits that are only moved stay; a conversion from float32 to float64 is arithmetic.
 """
 
 from __future__ import annotations

@@ -41,7 +41,10 @@ _FORMATS = {
 
 
 def emit_log(lanes: Lanes, x: Any) -> Any:
-    """Emit log(x), within 2 units in the last place: -inf for 0, NaN below, infinite for infinity."""
+    """Emit log(x), within 2 units in the last place: -inf for 0, NaN below, infinite for infinity.
+
+    Where denormal numbers are flushed they have the logarithm of 0.
+    """
     builder = lanes.builder
     form = _FORMATS[lanes.itemsize]
     # denormal numbers are brought among the normal ones

@@ -105,6 +105,7 @@ def look_up_labels(job: Any, first: int, last: int, end: int) -> None:
 def prologue(worker: int, num_threads: int, counter: int, job: Any) -> None:
     """Merge candidates and labels, on the first worker; pack panels of examples and look up their true classes.
 
+    Denormal numbers are not flushed here: an expected count may be one, and its logarithm must not be that of 0.
     Workers take panels one by one, so that the others need not wait for the first one's merging.
 
     IN

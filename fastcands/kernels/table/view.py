@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcands.jit import kernel
-from fastcands.simd.memory import as_float32, float32_at, float64_at, uint16_at
+from fastcands.simd.memory import as_float32, float32_at, float32_bits, float64_at, uint16_at
 
 __all__ = [
     "BFLOAT16", "FLOAT16", "FLOAT32", "FLOAT64", "TableView", "bias_of", "float16_value", "number_at", "row_address",
@@ -16,6 +16,9 @@ __all__ = [
 
 FLOAT32, FLOAT64, FLOAT16, BFLOAT16 = range(4)
 """How a table is stored. Half-precision numbers are read as bits: Numba has no type for them on processors."""
+
+_HALF_BITS = np.uint32(0x3F000000)
+"""0.5, as bits."""
 
 
 class TableView(NamedTuple):
@@ -39,20 +42,24 @@ class TableView(NamedTuple):
 
 @kernel
 def float16_value(bits: Any) -> Any:
-    """Return the float32 value of an IEEE half-precision number.
+    """Return the float32 value of an IEEE half-precision number, exactly, whether denormal numbers are flushed or not.
+
+    All that float16 has is a normal number in float32, its denormal numbers too. So the exponent is moved as an
+    integer. A product would do both at once, but it would meet a denormal factor. NaN keeps its sign, its payload and
+    whether it is quiet, as in NumPy.
 
     IN
         bits : uint16
     """
     wide = np.uint32(bits)
-    sign = (wide & np.uint32(0x8000)) << np.uint32(16)
-    rest = (wide & np.uint32(0x7FFF)) << np.uint32(13)
-    if rest >= np.uint32(0x0F800000):  # infinity and NaN keep the largest exponent
-        return as_float32(np.uint32(sign | rest | np.uint32(0x70000000)))
-    # moving the exponent by a product is right for denormal halves too
-    return as_float32(sign) + as_float32(np.uint32(rest)) * np.float32(2.0**112) * (
-        np.float32(-1.0) if sign else np.float32(1.0)
-    )
+    rest = np.uint32((wide & np.uint32(0x7FFF)) << np.uint32(13))
+    # m 2^-24, of a denormal half: the last bits of 0.5 + m 2^-24, of which 0.5 is taken away
+    small = float32_bits(as_float32(np.uint32(_HALF_BITS + (rest >> np.uint32(13)))) - np.float32(0.5))
+    normal = np.uint32(rest + np.uint32(112 << 23))
+    special = np.uint32(rest | np.uint32(0x70000000))  # infinity and NaN keep the largest exponent
+    magnitude = normal if rest < np.uint32(0x0F800000) else special
+    magnitude = small if rest < np.uint32(0x00800000) else magnitude
+    return as_float32(np.uint32(magnitude | np.uint32((wide & np.uint32(0x8000)) << np.uint32(16))))
 
 
 @kernel
