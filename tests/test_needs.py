@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 def run(*options: str, **variables: str) -> str:
     """Collect the tests of twins for AMX in a process; return what pytest prints."""
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/simd/dot/test_twins.py", "--collect-only", "-q", *options],
+        [sys.executable, "-m", "pytest", "tests/simd/dot/test_dot_twins.py", "--collect-only", "-q", *options],
         capture_output=True,
         text=True,
         env=os.environ | variables,
@@ -28,7 +28,7 @@ def test_what_is_not_run_is_named_with_the_reason() -> None:
     assert "test_products[portable]" in printed
     assert "test_products[amx]" not in printed
     assert "not run" in printed
-    assert "1 x tests/simd/dot/test_twins.py::test_products needs amx: the processor" in " ".join(printed.split())
+    assert "1 x tests/simd/dot/test_dot_twins.py::test_products needs amx: the processor" in " ".join(printed.split())
 
 
 def test_nothing_is_said_where_all_is_run() -> None:
