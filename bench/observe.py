@@ -83,7 +83,7 @@ def watch(hook: Hook) -> Iterator[None]:
     real_launch, real_stages = threads.launch, StagedKernel.__call__
 
     def launch(kernel: Any, args: tuple[Any, ...]) -> Any:
-        if kernel.py_func.__module__ == "fastcands.stages":  # the loop under a stage, which has been seen
+        if not isinstance(kernel, Dispatcher):  # the loop under a stage, which has been seen
             return real_launch(kernel, args)
         return hook(Kernel(_name(kernel.py_func), lambda *given: real_launch(kernel, given)), args)
 

@@ -1,6 +1,6 @@
 """Candidate sampling, sampled losses and class tables for models with a huge output vocabulary."""
 
-from fastcands import metrics, nn, schedules
+from fastcands import metrics, nn, optimizers, schedules
 from fastcands.configuration import show_config
 from fastcands.gradients import Gradients, RowGradient
 from fastcands.losses import (
@@ -13,7 +13,7 @@ from fastcands.losses import (
     SampledSoftmaxLoss,
     SoftmaxLoss,
 )
-from fastcands.optimizers import SGD, Adagrad, LazyAdam, Momentum, RowwiseAdagrad
+from fastcands.optimizers import *  # noqa: F403
 from fastcands.precision import get_matmul_precision, matmul_precision, set_matmul_precision
 from fastcands.precompile import warmup
 from fastcands.samplers import (
@@ -29,25 +29,20 @@ from fastcands.values import AccidentalHits, SampledValues
 from fastcands.version import __version__ as __version__
 
 __all__ = [
-    "SGD",
     "AccidentalHits",
-    "Adagrad",
     "AllCandidatesSampler",
     "ClassTable",
     "Diagnostics",
     "Evaluation",
     "FixedUnigramSampler",
     "Gradients",
-    "LazyAdam",
     "LearnedUnigramSampler",
     "LogUniformSampler",
     "LogisticLoss",
-    "Momentum",
     "NCELoss",
     "NegativeSamplingLoss",
     "RankSampledSoftmaxLoss",
     "RowGradient",
-    "RowwiseAdagrad",
     "SampledLogisticLoss",
     "SampledSoftmaxLoss",
     "SampledValues",
@@ -61,6 +56,7 @@ __all__ = [
     "metrics",
     "nn",
     "num_threads",
+    "optimizers",
     "schedules",
     "set_matmul_precision",
     "set_num_threads",
@@ -68,3 +64,4 @@ __all__ = [
     "show_config",
     "warmup",
 ]
+__all__ += optimizers.__all__

@@ -17,12 +17,15 @@ from typing import Any, ClassVar, overload
 
 import llvmlite
 import numba
+import numba.extending
 from numba.core import caching
 from numba.core.ccallback import CFunc
+from numba.core.types.containers import BaseTuple
+from numba.np.numpy_support import as_dtype
 
 from fastcands import threads
 
-__all__ = ["cache_directories", "callback", "kernel", "parallel_kernel", "prange", "vary"]
+__all__ = ["by_type", "cache_directories", "callback", "kernel", "parallel_kernel", "prange", "vary"]
 
 prange = numba.prange
 
@@ -86,7 +89,20 @@ class _CacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
     _locator_classes: ClassVar[list[type[Any]]] = [_stamped(locator) for locator in caching.CacheImpl._locator_classes]
 
 
+def _is_ours(kind: Any) -> bool:
+    """Whether the classes of all named tuples in a Numba type, or of those it points to, are the package's."""
+    owner = getattr(kind, "instance_class", _KernelCache)
+    parts = kind if isinstance(kind, BaseTuple) else getattr(kind, "named_tuples", ())
+    return owner.__module__.partition(".")[0] == __package__ and all(map(_is_ours, parts))
+
+
 class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
+    """Numba's cache of a kernel, less what is compiled for a named tuple of another package's.
+
+    What a kernel does for it may be written in its file (see `by_type`), which no stamp covers. And where its class
+    cannot be imported, in another script, the whole index of the kernel would be unreadable.
+    """
+
     _impl_class = _CacheImpl
     directories: ClassVar[set[str]] = set()
 
@@ -104,11 +120,18 @@ class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
         The index holds the types of all signatures. One that cannot be found in this process, of a module that is not
         here, makes it unreadable: then it starts anew.
         """
+        if not all(map(_is_ours, getattr(sig, "args", sig))):
+            return None
         try:
             return super().load_overload(sig, target_context)
         except (ImportError, AttributeError):
             self.flush()
             return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Store what was compiled for a signature."""
+        if all(map(_is_ours, data.signature.args)):
+            super().save_overload(sig, data)
 
 
 def cache_directories() -> list[Path]:
@@ -150,6 +173,50 @@ def kernel(function: Callable[..., Any] | None = None, *, fastmath: frozenset[st
     if function is None:
         return functools.partial(_compile_lazily, parallel=False, fastmath=fastmath)
     return _compile_lazily(function, parallel=False, fastmath=fastmath)
+
+
+def by_type(function: Callable[..., Any]) -> functools._SingleDispatchCallable[Any]:
+    """Return a function for kernels whose code is chosen by the type of its first argument.
+
+    It is ``functools.singledispatch``, for compiled callers too: they call what is registered for the class of a named
+    tuple or for the NumPy type of a number. The choice is made when the caller is compiled and costs nothing later.
+
+    Parameters
+    ----------
+    function : callable
+        What is done for a type for which nothing is registered.
+
+    Returns
+    -------
+    callable
+        With the method ``register(class)``, a decorator of what is to be done for a class. The modules that register
+        must be imported before the caller is called. Called from Python, nothing is compiled.
+
+    Examples
+    --------
+    >>> from typing import NamedTuple
+    >>> from fastcands.jit import by_type
+    >>> class Square(NamedTuple):
+    ...     side: float
+    >>> @by_type
+    ... def area(shape):
+    ...     return 0.0
+    >>> @area.register(Square)
+    ... def _area_of_square(shape):
+    ...     return shape.side * shape.side
+    >>> area(Square(3.0))
+    9.0
+    """
+    dispatched = functools.singledispatch(function)
+
+    @numba.extending.overload(  # type: ignore[untyped-decorator]
+        dispatched, strict=False, jit_options={"error_model": "numpy"}
+    )
+    def choose(first: Any, *others: Any) -> Callable[..., Any]:
+        kind = getattr(first, "instance_class", None) or as_dtype(first).type
+        return dispatched.dispatch(kind)
+
+    return dispatched
 
 
 class _NamedCache(_KernelCache):

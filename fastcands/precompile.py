@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -145,13 +146,16 @@ def _table_steps(dtype: str) -> Iterator[Step]:
     weights, biases, labels, inputs = _problem(dtype)
     rows = RowGradient.from_pairs([1, 1, 3], np.ones((3, _DIM), dtype), _CLASSES)
 
-    def update(optimizer: Any) -> None:
-        optimizer.update(weights, optimizer.init(weights), rows, step=0)
+    tables = [weights]
+    if dtype == "float32" and importlib.util.find_spec("ml_dtypes") is not None:
+        tables.append(ClassTable(_CLASSES, _DIM, dtype="bfloat16").weights)
+
+    def update(optimizer: optimizers.Optimizer) -> None:
+        for each in tables:
+            optimizer.update(each, optimizer.init(each), rows, step=0)
 
     for name in optimizers.__all__:
-        kind = getattr(optimizers, name)
-        if isinstance(kind, type) and issubclass(kind, optimizers.Optimizer) and kind is not optimizers.Optimizer:
-            yield f"{name}, {dtype}", lambda kind=kind: update(kind(0.0))  # type: ignore[misc]
+        yield f"{name}, {dtype}", lambda name=name: update(getattr(optimizers, name)(0.0))  # type: ignore[misc]
     table = ClassTable.from_arrays(weights, biases)
     yield f"evaluation, {dtype}", lambda: [table.evaluate(labels, inputs), table.topk(inputs, 5)]
 

@@ -30,7 +30,8 @@ from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import intrinsic, models, register_model
 from numpy.typing import NDArray
 
-from fastcands.jit import callback, parallel_kernel, prange
+from fastcands import threads
+from fastcands.jit import callback, kernel, parallel_kernel, prange
 
 __all__ = ["StagedKernel", "Workspace", "next_task"]
 
@@ -45,6 +46,7 @@ class _JobPointer(types.CPointer):  # type: ignore[misc, name-defined]
     def __init__(self, job: Any, workspace: Any) -> None:
         super().__init__(job)
         self.workspace = workspace
+        self.named_tuples = job, workspace
         self.name = f"job {job} {workspace}"
 
     @property
@@ -115,10 +117,17 @@ class Workspace:
         self.address: int = self._memory.__array_interface__["data"][0]
 
 
+class _Nothing(NamedTuple):
+    """What a job without a workspace has in its place."""
+
+
+_NOTHING = Workspace(_Nothing())
+
 Stage = Callable[[int, int, int, Any], None]
 _INT64 = ir.IntType(64)
 _COUNTER_WORDS = 8
 """Each counter has a cache line of its own."""
+_COUNTER_BYTES = 8 * _COUNTER_WORDS
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -170,25 +179,45 @@ def _call(typingctx: Any, stage: Any, worker: Any, num_threads: Any, counter: An
 
 
 @parallel_kernel
-def _run(stages: Any, counters: Any, num_threads: int, job: Any) -> None:
+def _loop(stages: Any, counters: int, num_threads: int, job: int) -> None:
     """Run stages one after the other, each by all workers; a stage begins when the one before has ended.
 
     IN
         stages : (stages,) int64, addresses
+        counters : int64, address of the stages' counters
         num_threads : int
+        job : int64, address of the job
+    """
+    for s in range(len(stages)):
+        for index in prange(num_threads):
+            _call(stages[s], np.int64(index), num_threads, counters + s * _COUNTER_BYTES, job)
+
+
+_parallel_loop = _loop.dispatcher  # type: ignore[attr-defined]
+
+
+@kernel
+def _run(stages: Any, counters: Any, num_threads: int, in_parallel: bool, job: Any) -> None:
+    """Lay the job down and run stages on it.
+
+    The parallel loop is a function of its own that knows no job: compiled for each, it would take longer than a stage.
+
+    IN
+        stages : (stages,) int64, addresses
+        num_threads : int, workers of each stage
+        in_parallel : bool, whether workers of a stage run in threads, not one after the other
     IN, OUT
         job : named tuple
     SCRATCH
         counters : (stages, 8) int64, zero: a counter for each stage on a cache line
     """
-    where, first = _address_on_stack(job), counters.ctypes.data
-    for s in range(len(stages)):
-        counter = np.int64(first) + np.int64(s * _COUNTER_WORDS * 8)
-        if num_threads == 1:
-            _call(stages[s], 0, 1, counter, where)
-        else:
-            for index in prange(num_threads):
-                _call(stages[s], np.int64(index), num_threads, counter, where)
+    where, first = _address_on_stack(job), np.int64(counters.ctypes.data)
+    if in_parallel:
+        _parallel_loop(stages, first, num_threads, where)
+    else:
+        for s in range(len(stages)):
+            for worker in range(num_threads):
+                _call(stages[s], worker, num_threads, first + s * _COUNTER_BYTES, where)
 
 
 _compiled: dict[tuple[Stage, bytes, bytes], Any] = {}
@@ -222,10 +251,16 @@ class StagedKernel:
     def __init__(self, **stages: Stage) -> None:
         self.stages = stages
         self._order = list(stages)
-        self._addresses: dict[tuple[bytes, bytes, int, int], NDArray[np.int64]] = {}
+        self._ready: dict[tuple[bytes, bytes, int, int], tuple[Callable[..., None], NDArray[np.int64]]] = {}
 
     def __call__(
-        self, job: Any, workspace: Workspace, num_threads: int, *, after: str | None = None, last: str | None = None
+        self,
+        job: Any,
+        workspace: Workspace | None,
+        num_threads: int,
+        *,
+        after: str | None = None,
+        last: str | None = None,
     ) -> None:
         """Run the stages that follow `after` (all from the first when it is None), up to and with `last`.
 
@@ -234,8 +269,8 @@ class StagedKernel:
         job : named tuple
             Of arrays, numbers and tuples of them; each element that is a number is an int, float or bool. Its field
             ``workspace`` is the address of `workspace`.
-        workspace : Workspace
-            Has no field of the same name as the job.
+        workspace : Workspace or None
+            Has no field of the same name as the job. None where the job has no field ``workspace``.
         num_threads : int
             Workers of each stage.
         after, last : str, optional
@@ -243,14 +278,25 @@ class StagedKernel:
         """
         begin = 0 if after is None else self._order.index(after) + 1
         end = len(self._order) if last is None else self._order.index(last) + 1
+        workspace = workspace or _NOTHING
         # dtypes, layouts and flags of all arrays: no stage sees another job than its own
         kind = compute_fingerprint(job), workspace.fingerprint
-        addresses = self._addresses.get((*kind, begin, end))
-        if addresses is None:
-            chosen = (_compile(self.stages[name], job, workspace, kind) for name in self._order[begin:end])
-            addresses = self._addresses[*kind, begin, end] = np.array([each.address for each in chosen], np.int64)
+        ready = self._ready.get((*kind, begin, end))
         counters = np.zeros((end - begin, _COUNTER_WORDS), np.int64)
-        if num_threads == 1:
-            _run.dispatcher(addresses, counters, 1, job)  # type: ignore[attr-defined]
+        if ready is None:
+            ready = self._ready[*kind, begin, end] = self._prepare(kind, job, workspace, counters, begin, end)
+        run, addresses = ready
+        if num_threads > 1 and threads.may_start_threads():
+            threads.launch(run, (addresses, counters, num_threads, True, job))
         else:
-            _run(addresses, counters, num_threads, job)
+            run(addresses, counters, num_threads, False, job)
+
+    def _prepare(
+        self, kind: tuple[bytes, bytes], job: Any, workspace: Workspace, counters: Any, begin: int, end: int
+    ) -> tuple[Callable[..., None], NDArray[np.int64]]:
+        """Compile `_run` and the stages for a type of job; return the one and the addresses of the others."""
+        chosen = (_compile(self.stages[name], job, workspace, kind) for name in self._order[begin:end])
+        addresses = np.array([each.address for each in chosen], np.int64)
+        # the compiled code itself: to have Numba choose it, by types that are known, takes microseconds of each call
+        signature = typeof(addresses), typeof(counters), types.int64, types.boolean, typeof(job)
+        return _run.compile(signature), addresses  # type: ignore[attr-defined]

@@ -149,7 +149,7 @@ USE_TYPES = """
 import sys
 from fastcands.kernels.caller import caller
 if sys.argv[1:]:
-    from passing import Pair
+    from {module} import Pair
     caller(Pair(1, 2))
 print(caller(10), sum(caller.stats.cache_hits.values()), sum(caller.stats.cache_misses.values()))
 """
@@ -157,13 +157,99 @@ print(caller(10), sum(caller.stats.cache_hits.values()), sum(caller.stats.cache_
 
 def test_a_type_that_is_gone_makes_the_cache_start_anew(copy: Path) -> None:
     """Numba's index of a kernel holds the types of every signature, and cannot be read without their modules."""
+    program = USE_TYPES.format(module="fastcands.passing")
     kernels = copy / "fastcands" / "kernels"
     (kernels / "caller.py").write_text(CALLER.replace("callee(x) + 1", "10"))
+    (copy / "fastcands" / "passing.py").write_text(TYPES)
+    assert run(copy, program=program.replace("sys.argv[1:]", "True")) == [10, 0, 2]
+    (copy / "fastcands" / "passing.py").unlink()
+    assert run(copy, program=program) == [10, 0, 1]
+    assert run(copy, program=program) == [10, 1, 0]
+
+
+def test_what_is_compiled_for_another_packages_type_is_not_stored(copy: Path) -> None:
+    """The index of a kernel stays readable where that package is not installed."""
+    program = USE_TYPES.format(module="passing")
+    with_type = program.replace("sys.argv[1:]", "True")
+    (copy / "fastcands" / "kernels" / "caller.py").write_text(CALLER.replace("callee(x) + 1", "10"))
     (copy / "passing.py").write_text(TYPES)
-    assert run(copy, program=USE_TYPES.replace("sys.argv[1:]", "True")) == [10, 0, 2]
+    assert run(copy, program=with_type) == [10, 0, 2]
+    assert run(copy, program=with_type) == [10, 1, 1]
     (copy / "passing.py").unlink()
-    assert run(copy, program=USE_TYPES) == [10, 0, 1]
-    assert run(copy, program=USE_TYPES) == [10, 1, 0]
+    assert run(copy, program=program) == [10, 1, 0]
+
+
+STAGE = """
+from fastcands.stages import StagedKernel
+
+
+def double(worker, num_threads, counter, job):
+    for i in range(worker, len(job.values), num_threads):
+        job.values[i] *= 2
+
+
+doubled = StagedKernel(double=double)
+"""
+USE_STAGE = """
+import numpy as np
+from fastcands.kernels.caller import doubled
+from {module} import Pair
+values = np.arange(4)
+doubled(Pair(values), None, 2)
+print(values.sum())
+"""
+
+
+@pytest.mark.parametrize(("module", "stored"), [("fastcands.passing", True), ("passing", False)])
+def test_stages_of_another_packages_job_are_not_stored(copy: Path, module: str, stored: bool) -> None:
+    (copy / "fastcands" / "kernels" / "caller.py").write_text(STAGE)
+    (copy / f"{module.replace('.', '/')}.py").write_text(TYPES.replace("x: int\n    y: int", "values: object"))
+    for _ in range(2):
+        assert run(copy, copy / "cache", program=USE_STAGE.format(module=module)) == [12]
+    indices = [path.read_bytes() for path in (copy / "cache").rglob("*.nbi")]
+    assert any(b"Pair" in index for index in indices) == stored
+
+
+CALL_BY_TYPE = """
+from fastcands.jit import by_type, kernel
+
+
+@by_type
+def chosen(x):
+    return 1
+
+
+@kernel
+def caller(x):
+    return 10 * chosen(x)
+"""
+USE_BY_TYPE = """
+import numpy as np
+from fastcands.kernels.caller import caller, chosen
+from passing import Pair
+
+
+@chosen.register(Pair)
+def _pair(x):
+    return x.x + x.y
+
+
+@chosen.register(np.uint16)
+def _bits(x):
+    return 2
+
+
+print(caller(Pair({x}, 2)), chosen(Pair({x}, 2)), caller(np.uint16(7)), chosen(np.uint16(7)), caller(7), chosen(7))
+"""
+
+
+def test_code_is_chosen_by_the_type_of_the_first_argument(copy: Path) -> None:
+    """In Python and compiled, for named tuples and numbers, and again when the file of another package has changed."""
+    (copy / "fastcands" / "kernels" / "caller.py").write_text(CALL_BY_TYPE)
+    (copy / "passing.py").write_text(TYPES)
+    assert run(copy, program=USE_BY_TYPE.format(x=1)) == [30, 3, 20, 2, 10, 1]
+    assert run(copy, program=USE_BY_TYPE.format(x=1)) == [30, 3, 20, 2, 10, 1]
+    assert run(copy, program=USE_BY_TYPE.format(x=1).replace("x.x + x.y", "x.x - x.y")) == [-10, -1, 20, 2, 10, 1]
 
 
 def test_division_by_zero_gives_what_numpy_gives() -> None:

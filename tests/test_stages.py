@@ -6,16 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from numba.core.caching import NullCache
 
 from fastcands import stages
 from fastcands.stages import StagedKernel, Workspace, next_task
-
-
-@pytest.fixture(autouse=True)
-def _no_trace_on_disk(monkeypatch):
-    """Keep the types of this module out of the cache of the library's loop over stages."""
-    monkeypatch.setattr(stages._run.dispatcher, "_cache", NullCache())
 
 
 class Inner(NamedTuple):
@@ -147,3 +140,28 @@ def test_no_reference_is_lost_or_kept():
     for num_threads in (1, 2) * 50:
         chain(job, workspace, num_threads)
     assert (sys.getrefcount(values), sys.getrefcount(workspace.fields.squares)) == before
+
+
+class Alone(NamedTuple):
+    values: Any
+
+
+def double(worker: int, num_threads: int, counter: int, job: Any) -> None:
+    for i in range(worker, len(job.values), num_threads):
+        job.values[i] *= 2
+
+
+def test_a_job_may_have_no_workspace():
+    values = np.arange(9.0)
+    for num_threads in (1, 3):
+        StagedKernel(double=double)(Alone(values), None, num_threads)
+    assert values.tolist() == [4.0 * i for i in range(9)]
+
+
+def test_workers_take_turns_where_threads_may_not_start(monkeypatch):
+    """As in the forked child of a process whose threading layer does not survive that."""
+    monkeypatch.setattr(stages.threads, "may_start_threads", lambda: False)
+    monkeypatch.setattr(stages.threads, "launch", None)
+    job, workspace = _case(np.ones(5))
+    chain(job, workspace, 3)
+    assert job.total[0] == 30 * 5

@@ -1,26 +1,19 @@
 """Row-sparse optimizers: a step reads and writes only the rows that have a gradient, in place.
 
-An optimizer is a small immutable configuration. What it remembers between steps lives in arrays that the
-caller holds: ``state = optimizer.init(table)``, then ``optimizer.update(table, state, gradient, step=...)``.
+An optimizer is a small immutable configuration. What it remembers between steps is in arrays that the caller holds:
+``state = optimizer.init(table)``, then ``optimizer.update(table, state, gradient, step=...)``.
 """
 
 from fastcands.optimizers.adagrad import Adagrad
-from fastcands.optimizers.description import from_dict
-from fastcands.optimizers.interface import LearningRate, Optimizer, State, StateArray
+from fastcands.optimizers.description import LearningRate as LearningRate
+from fastcands.optimizers.description import from_dict as from_dict
+from fastcands.optimizers.interface import Optimizer as Optimizer
+from fastcands.optimizers.interface import State as State
+from fastcands.optimizers.interface import StateArray as StateArray
 from fastcands.optimizers.lazy_adam import LazyAdam
 from fastcands.optimizers.momentum import Momentum
 from fastcands.optimizers.rowwise_adagrad import RowwiseAdagrad
 from fastcands.optimizers.sgd import SGD
 
-__all__ = [
-    "SGD",
-    "Adagrad",
-    "LazyAdam",
-    "LearningRate",
-    "Momentum",
-    "Optimizer",
-    "RowwiseAdagrad",
-    "State",
-    "StateArray",
-    "from_dict",
-]
+# the optimizers themselves: `import fastcands` gives them too, and `fastcands.warmup` compiles them
+__all__ = ["SGD", "Adagrad", "LazyAdam", "Momentum", "RowwiseAdagrad"]

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from fastcands.kernels.optimizers.adagrad import adagrad_rows
+from fastcands.kernels.optimizers.adagrad import AdagradRule
 from fastcands.optimizers.interface import Optimizer
-from fastcands.optimizers.row_step import RowStep
 from fastcands.validation.numbers import as_nonnegative
-from fastcands.validation.optimizers import StateArray, as_clip_norm, check_denominator
+from fastcands.validation.optimizers import check_denominator
 
 __all__ = ["Adagrad"]
 
@@ -72,12 +68,8 @@ class Adagrad(Optimizer):
         initial = as_nonnegative(self.initial_accumulator, "initial_accumulator")
         check_denominator(("initial_accumulator", initial), ("epsilon", as_nonnegative(self.epsilon, "epsilon")))
 
-    def _state(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, StateArray]:
-        return {"accumulator": StateArray(shape, dtype, float(self.initial_accumulator))}
+    def _per_weight(self) -> dict[str, float]:
+        return {"accumulator": float(self.initial_accumulator)}
 
-    def _change(self, work: RowStep) -> None:
-        adagrad_rows(
-            work.table, work.bits, work.state["accumulator"], work.ids, work.places, work.rows, work.kind(work.lr),
-            work.kind(self.epsilon), work.kind(self.weight_decay), as_clip_norm(self.clip_norm), work.seed, work.step,
-            work.num_threads,
-        )  # fmt: skip
+    def _rule(self, lr: float, step: int) -> AdagradRule:
+        return AdagradRule(lr, float(self.epsilon))

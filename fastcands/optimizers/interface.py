@@ -1,110 +1,38 @@
-"""What all optimizers share: options, checks, and the order check, then change."""
+"""What all optimizers do: describe and make their state, check a step, and then make it."""
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.gradients import RowGradient
-from fastcands.optimizers.row_step import RowStep, State, is_bfloat16, prepare
-from fastcands.schedules import Schedule
-from fastcands.validation.numbers import as_nonnegative, as_size
+from fastcands.optimizers.description import BY_NAME, Configuration
+from fastcands.optimizers.row_step import State, is_bfloat16, prepare
 from fastcands.validation.optimizers import StateArray, as_clip_norm, check_rising, check_state
 from fastcands.validation.seeds import as_unsigned_seed
 from fastcands.validation.tables import check_row_gradient, check_trainable
 
-__all__ = ["LearningRate", "Optimizer", "State", "StateArray"]
+__all__ = ["Optimizer", "State", "StateArray"]
 
-LearningRate = float | Callable[[int], float]
+_LAST_STEP = "last_step"
 
 
 @dataclass(frozen=True, repr=False)
-class Optimizer(ABC):
-    """What all optimizers share: a learning rate, weight decay and a limit on each row's gradient.
+class Optimizer(Configuration, ABC):
+    """A configuration that can make steps: what all optimizers share.
 
-    A subclass says which arrays it remembers (`_state`) and how the named rows change (`_change`).
-
-    Parameters
-    ----------
-    lr : float or callable
-        The learning rate, or a function of the step (counted from 0) that returns it. Finite and not
-        negative.
-    weight_decay : float, default 0
-        How much of each weight is added to its gradient, in the rows of the step only.
-    clip_norm : float, optional
-        The largest L2 norm of a row's gradient; a longer one is scaled down, before all else.
-
-    Raises
-    ------
-    TypeError
-        If `lr` is neither a number nor callable, or another option is not a number.
-    ValueError
-        If an option is negative or not finite, or `clip_norm` is 0.
+    A subclass is a frozen dataclass of its options. It names the numbers it remembers (`_per_weight`, `_per_row`,
+    `_counts_steps`) and returns the rule of a step (`_rule`), for which `fastcands.kernels.optimizers` has the formula.
     """
 
-    lr: LearningRate
-    weight_decay: float = dataclasses.field(default=0.0, kw_only=True)
-    clip_norm: float | None = dataclasses.field(default=None, kw_only=True)
-
-    _vectors: ClassVar[frozenset[str]] = frozenset({"last_step"})
-    """Arrays of the state with one number for each row, even where the table is a matrix."""
-
-    @property
-    def _needs_step(self) -> bool:
-        """Whether the result depends on the step even where the learning rate is a number."""
-        return False
-
-    def __post_init__(self) -> None:
-        if not callable(self.lr):
-            as_nonnegative(self.lr, "lr", or_else=" or a function of the step")
-        as_nonnegative(self.weight_decay, "weight_decay")
-        as_clip_norm(self.clip_norm)
-
-    def _options(self) -> dict[str, Any]:
-        """Return the options in the order of the signature."""
-        fields = sorted(dataclasses.fields(self), key=lambda field: field.kw_only is True)
-        return {field.name: getattr(self, field.name) for field in fields}
-
-    def __repr__(self) -> str:
-        """Return the call that makes it, without the options all optimizers share where they do nothing."""
-        unset = [("weight_decay", 0), ("clip_norm", None)]
-        shown = [f"{name}={value!r}" for name, value in self._options().items() if (name, value) not in unset]
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-    def learning_rate(self, step: int) -> float:
-        """Return the learning rate of a step.
-
-        Parameters
-        ----------
-        step : int
-            Steps made before this one; the first step is 0.
-
-        Returns
-        -------
-        float
-            `lr`, or ``lr(step)`` where it is a function.
-
-        Raises
-        ------
-        TypeError
-            If the function returns something else than a number.
-        ValueError
-            If `step` is negative, or the function returns a negative number or one that is not finite.
-
-        Examples
-        --------
-        >>> import fastcands as fc
-        >>> fc.SGD(lambda step: 0.5 / (1 + step)).learning_rate(4)
-        0.1
-        """
-        step = as_size(step, "step", minimum=0)
-        return as_nonnegative(self.lr(step), f"lr({step})") if callable(self.lr) else float(self.lr)
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        BY_NAME[cls.__name__] = cls
 
     def state_arrays(self, table: NDArray[Any]) -> dict[str, StateArray]:
         """Describe the arrays that `init` makes, without making them.
@@ -132,7 +60,12 @@ class Optimizer(ABC):
         {'accumulator': StateArray(shape=(5,), dtype=dtype('float32'), fill=0.1)}
         """
         check_trainable(table, "table", writable=False)
-        return self._state(table.shape, np.dtype(np.float32) if is_bfloat16(table) else table.dtype)
+        dtype = np.dtype(np.float32) if is_bfloat16(table) else table.dtype
+        arrays = {name: StateArray(table.shape, dtype, fill) for name, fill in self._per_weight().items()}
+        arrays |= {name: StateArray(table.shape[:1], dtype, fill) for name, fill in self._per_row().items()}
+        if self._counts_steps:
+            arrays[_LAST_STEP] = StateArray(table.shape[:1], np.dtype(np.int64), -1)
+        return arrays
 
     def init(self, table: NDArray[Any]) -> State:
         """Return the arrays the optimizer needs for a table, as they are before the first step.
@@ -145,8 +78,8 @@ class Optimizer(ABC):
         Returns
         -------
         dict of str to array
-            Of the shapes the class tells; float32 for a bfloat16 table, else of its dtype, and int64 for steps. Empty
-            for an optimizer without memory.
+            Of the shapes that the class documents; float32 for a bfloat16 table, else of its dtype, and int64 for
+            steps. Empty for an optimizer that remembers nothing.
 
         Raises
         ------
@@ -199,8 +132,8 @@ class Optimizer(ABC):
         Notes
         -----
         The same bits for any number of threads and any strides. The rows are not searched for NaN or infinity: such
-        an element spoils the same element of the table and of the state, and no other (of another column, where the
-        optimizer keeps one number a row: its row).
+        an element spoils the same element of the table and of the state, and no other. Where the optimizer keeps one
+        number for each row, it may spoil its row.
 
         Examples
         --------
@@ -271,52 +204,39 @@ class Optimizer(ABC):
                 raise ValueError(f"step must be given: with {type(self).__name__} the change of {name} depends on it")
             step = 0
         lr = self.learning_rate(step)
-        if "last_step" in state:
-            check_rising(state["last_step"], gradient.ids, step, name)
-        work = prepare(table, state, self._vectors, gradient, lr=lr, step=int(step), seed=as_unsigned_seed(seed))
+        if self._counts_steps:
+            check_rising(state[_LAST_STEP], gradient.ids, step, name)
+        return prepare(
+            table,
+            [state[key] for key in self._per_weight()],
+            [state[key] for key in self._per_row()],
+            state.get(_LAST_STEP),
+            gradient,
+            rule=self._rule(lr, int(step)),
+            weight_decay=float(self.weight_decay),
+            clip_norm=as_clip_norm(self.clip_norm),
+            seed=as_unsigned_seed(seed),
+            step=int(step),
+        ).make
 
-        def change() -> None:
-            if work.rows.shape[1]:  # a step without rows goes through too: it compiles, and changes nothing
-                self._change(work)
-                work.put_back()
+    def _per_weight(self) -> dict[str, float]:
+        """Return what is remembered for each weight: names of arrays like the table, and their first values."""
+        return {}
 
-        return change
+    def _per_row(self) -> dict[str, float]:
+        """Return what is remembered for each row: names of arrays of V numbers, and their first values."""
+        return {}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return name and options as plain numbers that JSON can hold.
+    @property
+    def _counts_steps(self) -> bool:
+        """Whether ``last_step`` is remembered for each row, so that the rule can make up for missed steps."""
+        return False
 
-        Returns
-        -------
-        dict
-            ``{'name': …, 'lr': …, …}``. `lr` is a number, the options of a schedule of `fastcands.schedules`, or
-            missing if it is another function.
-
-        See Also
-        --------
-        fastcands.optimizers.from_dict : The way back.
-
-        Examples
-        --------
-        >>> import fastcands as fc
-        >>> fc.SGD(0.1).to_dict()
-        {'name': 'SGD', 'lr': 0.1, 'weight_decay': 0.0, 'clip_norm': None}
-        >>> fc.SGD(lambda step: 0.1).to_dict()
-        {'name': 'SGD', 'weight_decay': 0.0, 'clip_norm': None}
-        """
-        description: dict[str, Any] = {"name": type(self).__name__}
-        for name, value in self._options().items():
-            if isinstance(value, Schedule):
-                description[name] = dataclasses.asdict(value)
-            elif value is None or isinstance(value, (bool, np.bool_)):
-                description[name] = None if value is None else bool(value)
-            elif not callable(value):
-                description[name] = float(value)
-        return description
+    @property
+    def _needs_step(self) -> bool:
+        """Whether the result depends on the step even where the learning rate is a number."""
+        return self._counts_steps
 
     @abstractmethod
-    def _state(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, StateArray]:
-        """Describe each array that is remembered."""
-
-    @abstractmethod
-    def _change(self, work: RowStep) -> None:
-        """Change the rows of the step and their state; everything has been checked."""
+    def _rule(self, lr: float, step: int) -> tuple[float, ...]:
+        """Return the rule of a step, a named tuple of floats."""

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from fastcands.kernels.optimizers.adam import adam_rows
+from fastcands.kernels.optimizers.lazy_adam import LazyAdamRule
 from fastcands.optimizers.interface import Optimizer
-from fastcands.optimizers.row_step import RowStep
 from fastcands.validation.numbers import as_flag, as_fraction, as_nonnegative
-from fastcands.validation.optimizers import StateArray, as_clip_norm, check_denominator
+from fastcands.validation.optimizers import check_denominator
 
 __all__ = ["LazyAdam"]
 
@@ -27,7 +23,7 @@ class LazyAdam(Optimizer):
     ``v_hat = v[ids] / (1 - beta2**t)``.
 
     Where every row is in every step it is Adam, with weight decay AdamW (``torch.optim.AdamW``). Rows outside the
-    step do not move, where dense Adam would let them glide on; `catch_up` says what becomes of their moments.
+    step do not move, while dense Adam keeps moving them; `catch_up` chooses what happens to their moments.
 
     Parameters
     ----------
@@ -35,13 +31,13 @@ class LazyAdam(Optimizer):
         The learning rate, or a function of the step (counted from 0) that returns it. The function must
         depend on nothing else: it may be called several times a step.
     beta1, beta2 : float, default 0.9 and 0.999
-        What the moments keep of themselves from step to step, in [0, 1).
+        The share of the moments that is kept from step to step, in [0, 1).
     epsilon : float, default 1e-8
         Added to the root; above 0.
     catch_up : bool, default False
-        What happens to the moments of a row outside the step. False: they stand still (``torch.optim.SparseAdam``,
-        TensorFlow's LazyAdam). True: they fall by `beta1` and `beta2` for each step missed, as dense Adam's do; this
-        is made up for when the row comes again.
+        What happens to the moments of a row outside the step. False: nothing (``torch.optim.SparseAdam``,
+        TensorFlow's LazyAdam). True: they decay by `beta1` and `beta2` for each step missed, as in
+        dense Adam; this is done at the row's next step.
     weight_decay : float, default 0
         Shrinks the weights themselves by the factor ``1 - lr * weight_decay``, in the rows of the step only.
     clip_norm : float, optional
@@ -91,22 +87,26 @@ class LazyAdam(Optimizer):
         check_denominator(("epsilon", as_nonnegative(self.epsilon, "epsilon")))
         as_flag(self.catch_up, "catch_up")
 
+    def _per_weight(self) -> dict[str, float]:
+        return {"first_moment": 0, "second_moment": 0}
+
+    @property
+    def _counts_steps(self) -> bool:
+        return bool(self.catch_up)
+
     @property
     def _needs_step(self) -> bool:
         return True
 
-    def _state(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, StateArray]:
-        arrays = {name: StateArray(shape, dtype, 0) for name in ("first_moment", "second_moment")}
-        if self.catch_up:
-            arrays["last_step"] = StateArray(shape[:1], np.dtype(np.int64), -1)
-        return arrays
-
-    def _change(self, work: RowStep) -> None:
-        beta1, beta2, t = float(self.beta1), float(self.beta2), work.step + 1
-        adam_rows(
-            work.table, work.bits, work.state["first_moment"], work.state["second_moment"], work.vector("last_step"),
-            work.ids, work.places, work.rows, work.kind(work.lr / (1 - beta1**t)), beta1, beta2,
-            work.kind(1 / math.sqrt(1 - beta2**t)), work.kind(self.epsilon),
-            work.kind(1 - work.lr * self.weight_decay), as_clip_norm(self.clip_norm), work.seed, work.step,
-            work.num_threads,
-        )  # fmt: skip
+    def _rule(self, lr: float, step: int) -> LazyAdamRule:
+        beta1, beta2, t = float(self.beta1), float(self.beta2), step + 1
+        return LazyAdamRule(
+            lr=lr / (1 - beta1**t),
+            correction=1 / math.sqrt(1 - beta2**t),
+            epsilon=float(self.epsilon),
+            shrink=float(1 - lr * self.weight_decay),
+            keep1=beta1,
+            keep2=beta2,
+            new1=1 - beta1,
+            new2=1 - beta2,
+        )

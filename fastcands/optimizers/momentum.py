@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from fastcands.kernels.optimizers.sgd import momentum_rows
+from fastcands.kernels.optimizers.momentum import MomentumRule
 from fastcands.optimizers.interface import Optimizer
-from fastcands.optimizers.row_step import RowStep
 from fastcands.validation.numbers import as_flag, as_fraction
-from fastcands.validation.optimizers import StateArray, as_clip_norm
 
 __all__ = ["Momentum"]
 
@@ -24,7 +19,7 @@ class Momentum(Optimizer):
     with `nesterov` ``table[ids] -= lr * (g + momentum * v[ids])``.
 
     Where every row is in every step it is ``torch.optim.SGD`` with momentum. Rows outside the step do not move,
-    where the dense optimizer would let them glide on.
+    while the dense optimizer keeps moving them.
 
     Parameters
     ----------
@@ -32,12 +27,12 @@ class Momentum(Optimizer):
         The learning rate, or a function of the step (counted from 0) that returns it. The function must
         depend on nothing else: it may be called several times a step.
     momentum : float, default 0.9
-        What the velocity keeps of itself from step to step, in [0, 1).
+        The share of the velocity that is kept from step to step, in [0, 1).
     nesterov : bool, default False
         Whether the step looks ahead along the velocity.
     catch_up : bool, default False
-        What happens to the velocity of a row outside the step. False: it stands still. True: it falls by `momentum`
-        for each step missed, as the dense optimizer's does; this is made up for when the row comes again.
+        What happens to the velocity of a row outside the step. False: nothing. True: it decays by `momentum` for each
+        step missed, as in the dense optimizer; this is done at the row's next step.
     weight_decay : float, default 0
         Added to the gradient times the weight, in the rows of the step only.
     clip_norm : float, optional
@@ -88,19 +83,14 @@ class Momentum(Optimizer):
             raise ValueError("nesterov must be False where momentum is 0, got True")
         as_flag(self.catch_up, "catch_up")
 
+    def _per_weight(self) -> dict[str, float]:
+        return {"velocity": 0}
+
     @property
-    def _needs_step(self) -> bool:
+    def _counts_steps(self) -> bool:
         return bool(self.catch_up)
 
-    def _state(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, StateArray]:
-        arrays = {"velocity": StateArray(shape, dtype, 0)}
-        if self.catch_up:
-            arrays["last_step"] = StateArray(shape[:1], np.dtype(np.int64), -1)
-        return arrays
-
-    def _change(self, work: RowStep) -> None:
-        momentum_rows(
-            work.table, work.bits, work.state["velocity"], work.vector("last_step"), work.ids, work.places, work.rows,
-            work.kind(work.lr), float(self.momentum), bool(self.nesterov), work.kind(self.weight_decay),
-            as_clip_norm(self.clip_norm), work.seed, work.step, work.num_threads,
-        )  # fmt: skip
+    def _rule(self, lr: float, step: int) -> MomentumRule:
+        momentum = float(self.momentum)
+        own, share = (1.0, momentum) if self.nesterov else (0.0, 1.0)
+        return MomentumRule(lr, momentum, own, share)

@@ -1,118 +1,93 @@
-"""The arrays of one step, as the kernels want them: plain, contiguous, no two sharing what they write."""
+"""The arrays of a step, as the kernel takes them: contiguous, none read by one worker and written by another."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.gradients import RowGradient
+from fastcands.kernels.optimizers.update_rows import RowUpdate, update_rows
 from fastcands.threads import get_num_threads
 
 __all__ = ["RowStep", "is_bfloat16", "prepare"]
 
 State = dict[str, NDArray[Any]]
+Arrays = Sequence[NDArray[Any]]
 
 _NUMBERS_PER_THREAD = 1 << 13
 """A thread is started for at least so many numbers of the gradient: fewer take less time than its start."""
 
+_NO_STEPS = np.empty(0, np.int64)
+
 
 def is_bfloat16(array: NDArray[Any]) -> bool:
-    """Whether the numbers are those of ml_dtypes; asked by name, since that package need not be there."""
+    """Whether the numbers are those of ml_dtypes; told by name, since that package need not be installed."""
     return array.dtype.kind == "V" and array.dtype.name == "bfloat16"  # the name alone takes microseconds
 
 
 class RowStep(NamedTuple):
-    """What every kernel of a step is given, beside the numbers of its optimizer.
+    """A step that is ready to be made.
 
-    A table of any strides, or a state of any, is worked on as a contiguous copy of the step's rows, which `put_back`
+    A table of any strides, or a state of any, is worked on as a contiguous copy of the step's rows, which `make`
     writes where they came from.
     """
 
-    table: NDArray[Any]
-    """(V, D) float32 or float64; empty where the table is bfloat16."""
-    bits: NDArray[np.uint16]
-    """(V, D) of a bfloat16 table; empty where it is not."""
-    state: State
-    """Matrices (V, D), vectors (V,)."""
-    ids: NDArray[np.int64]
-    """The row of the table, which random bits depend on."""
-    places: NDArray[np.int64]
-    """Where that row is in the arrays: the same, or its position in the copies."""
-    rows: NDArray[Any]
-    """(U, D), the gradient."""
+    update: RowUpdate
     num_threads: int
-    lr: float
-    step: int
-    seed: np.uint64
     originals: tuple[NDArray[Any], ...]
     copies: tuple[NDArray[Any], ...]
     """What the copies were taken from, and those: empty where the arrays themselves are worked on."""
 
-    def put_back(self) -> None:
-        """Write copied rows where they came from."""
+    def make(self) -> None:
+        """Update the rows, and write copied ones where they came from."""
+        if not self.update.rows.shape[1]:
+            return
+        update_rows(self.update, None, self.num_threads)  # without rows too: it compiles, and changes nothing
         for original, copy in zip(self.originals, self.copies, strict=True):
-            original[self.ids] = copy
-
-    @property
-    def kind(self) -> Any:
-        """The type of the arithmetic."""
-        return self.rows.dtype.type
-
-    def vector(self, name: str) -> NDArray[Any]:
-        """Return a (V,) array of the state, an empty int64 one if the optimizer does not keep it."""
-        return self.state[name] if name in self.state else np.empty(0, np.int64)
+            original[self.update.ids] = copy
 
 
 def _as_matrix(array: NDArray[Any]) -> NDArray[Any]:
-    """View a vector as a matrix of one column."""
+    """View a vector as a matrix whose rows have one number."""
     return array if array.ndim == 2 else array[:, None]
 
 
 def prepare(
-    table: NDArray[Any],
-    state: State,
-    vectors: frozenset[str],
-    gradient: RowGradient,
-    *,
-    lr: float,
-    step: int,
-    seed: int,
-) -> RowStep:
-    """Lay out a step; everything has been checked. Nothing is changed before `put_back`.
-
-    `vectors` are the names of the state's arrays that have a number for each row even where the table is a matrix.
-    """
+    table: NDArray[Any], per_weight: Arrays, per_row: Arrays, last_step: NDArray[np.int64] | None,
+    gradient: RowGradient, *, rule: tuple[float, ...], weight_decay: float, clip_norm: float, seed: int, step: int,
+) -> RowStep:  # fmt: skip
+    """Lay out a step; everything has been checked. Nothing is changed before it is made."""
     ids = np.ascontiguousarray(gradient.ids)
     rows = gradient.rows if gradient.rows.dtype in (np.float32, np.float64) else gradient.rows.astype(np.float32)
     rows = np.ascontiguousarray(_as_matrix(np.asarray(rows)))
-    half = is_bfloat16(table)
-    numbers = _as_matrix(np.asarray(table.view(np.uint16) if half else table))
-    arrays = {name: np.asarray(array) for name, array in state.items()}
-    arrays = {name: array if name in vectors else _as_matrix(array) for name, array in arrays.items()}
-    everything = (numbers, *arrays.values())
-    if any(np.may_share_memory(rows, array) for array in everything):
+    matrices = [table.view(np.uint16) if is_bfloat16(table) else table, *per_weight]
+    vectors = [*per_row] if last_step is None else [*per_row, last_step]
+    arrays = (*(_as_matrix(np.asarray(array)) for array in matrices), *map(np.asarray, vectors))
+    if any(np.may_share_memory(rows, array) for array in arrays):
         rows = rows.copy()  # a worker must not read what another one writes
+    originals: tuple[NDArray[Any], ...] = ()
     copies: tuple[NDArray[Any], ...] = ()
     places = ids
-    if not all(array.flags.c_contiguous for array in everything):
+    if not all(array.flags.c_contiguous for array in arrays):
         places = np.arange(len(ids))
-        copies = tuple(array[ids] for array in everything)
-        arrays = dict(zip(arrays, copies[1:], strict=True))
-    matrix = copies[0] if copies else numbers
-    num_threads = min(get_num_threads(), max(1, rows.size // _NUMBERS_PER_THREAD))
-    return RowStep(
-        table=np.empty((0, 0), rows.dtype) if half else matrix,
-        bits=matrix if half else np.empty((0, 0), np.uint16),
-        state=arrays,
+        originals, copies = arrays, tuple(array[ids] for array in arrays)
+        arrays = copies
+    update = RowUpdate(
+        rule=rule,
+        table=arrays[0],
+        per_weight=arrays[1 : len(matrices)],
+        per_row=arrays[len(matrices) : len(matrices) + len(per_row)],
+        last_step=_NO_STEPS if last_step is None else arrays[-1],
         ids=ids,
         places=places,
         rows=rows,
-        num_threads=num_threads,
-        lr=lr,
-        step=step,
+        weight_decay=weight_decay,
+        clip_norm=clip_norm,
         seed=np.uint64(seed),
-        originals=everything if copies else (),
-        copies=copies,
+        step=step,
     )
+    num_threads = min(get_num_threads(), max(1, rows.size // _NUMBERS_PER_THREAD))
+    return RowStep(update, num_threads, originals, copies)

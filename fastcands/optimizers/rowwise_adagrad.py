@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
-import numpy as np
-
-from fastcands.kernels.optimizers.adagrad import rowwise_adagrad_rows
+from fastcands.kernels.optimizers.rowwise_adagrad import RowwiseAdagradRule
 from fastcands.optimizers.interface import Optimizer
-from fastcands.optimizers.row_step import RowStep
 from fastcands.validation.numbers import as_nonnegative
-from fastcands.validation.optimizers import StateArray, as_clip_norm, check_denominator
+from fastcands.validation.optimizers import check_denominator
 
 __all__ = ["RowwiseAdagrad"]
 
@@ -72,19 +68,13 @@ class RowwiseAdagrad(Optimizer):
     initial_accumulator: float = 0.1
     epsilon: float = 1e-7
 
-    _vectors: ClassVar[frozenset[str]] = frozenset({"accumulator"})
-
     def __post_init__(self) -> None:
         super().__post_init__()
         initial = as_nonnegative(self.initial_accumulator, "initial_accumulator")
         check_denominator(("initial_accumulator", initial), ("epsilon", as_nonnegative(self.epsilon, "epsilon")))
 
-    def _state(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, StateArray]:
-        return {"accumulator": StateArray(shape[:1], dtype, float(self.initial_accumulator))}
+    def _per_row(self) -> dict[str, float]:
+        return {"accumulator": float(self.initial_accumulator)}
 
-    def _change(self, work: RowStep) -> None:
-        rowwise_adagrad_rows(
-            work.table, work.bits, work.state["accumulator"], work.ids, work.places, work.rows, work.kind(work.lr),
-            work.kind(self.epsilon), work.kind(self.weight_decay), as_clip_norm(self.clip_norm), work.seed, work.step,
-            work.num_threads,
-        )  # fmt: skip
+    def _rule(self, lr: float, step: int) -> RowwiseAdagradRule:
+        return RowwiseAdagradRule(lr, float(self.epsilon), rate=0.0)

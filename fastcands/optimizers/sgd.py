@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from fastcands.kernels.optimizers.sgd import sgd_rows
+from fastcands.kernels.optimizers.sgd import SGDRule
 from fastcands.optimizers.interface import Optimizer
-from fastcands.optimizers.row_step import RowStep
-from fastcands.validation.optimizers import StateArray, as_clip_norm
 
 __all__ = ["SGD"]
 
@@ -48,11 +43,5 @@ class SGD(Optimizer):
     SGD(lr=0.1)
     """
 
-    def _state(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> dict[str, StateArray]:
-        return {}
-
-    def _change(self, work: RowStep) -> None:
-        sgd_rows(
-            work.table, work.bits, work.ids, work.places, work.rows, work.kind(work.lr), work.kind(self.weight_decay),
-            as_clip_norm(self.clip_norm), work.seed, work.step, work.num_threads,
-        )  # fmt: skip
+    def _rule(self, lr: float, step: int) -> SGDRule:
+        return SGDRule(lr)

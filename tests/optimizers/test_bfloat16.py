@@ -60,7 +60,7 @@ def test_small_steps_add_up() -> None:
 
 
 def test_a_step_is_right_on_average() -> None:
-    """The mean over seeds, rows and columns is the exact step, within six standard errors."""
+    """The mean over seeds, rows and features is the exact step, within six standard errors."""
     exact, spacing = 1 + 0.3 * 2.0**-7, 2.0**-7
     gradient = fc.RowGradient(np.arange(40), np.full((40, 50), 1 - exact, np.float64).astype(np.float32), 40)
     means = []
@@ -74,7 +74,7 @@ def test_a_step_is_right_on_average() -> None:
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS[1::2], ids=repr)
-def test_random_bits_belong_to_seed_step_row_and_column(optimizer: Any) -> None:
+def test_random_bits_belong_to_seed_step_row_and_feature(optimizer: Any) -> None:
     """Threads, strides and the other rows of the step change nothing; seed, step and row do."""
     rng = np.random.default_rng(4)
     start = half_table(rng, (700, 40))
@@ -105,7 +105,7 @@ def test_rows_do_not_share_random_bits() -> None:
     up = table.astype(np.float32) == 1
     assert 0.45 < up.mean() < 0.55
     assert len({row.tobytes() for row in up}) == 64
-    assert len({column.tobytes() for column in up.T.copy()}) == 64
+    assert len({feature.tobytes() for feature in up.T.copy()}) == 64
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (5,)])
@@ -153,7 +153,7 @@ def test_what_is_refused(change: dict[str, Any], error: type[Exception], message
     assert_array_equal(table.astype(np.float32), np.ones((3, 2)))
 
 
-def test_state_of_float32_is_wanted() -> None:
+def test_the_state_must_be_float32() -> None:
     table = np.ones((3, 2), HALF)
     gradient = fc.RowGradient(np.array([1]), np.ones((1, 2), np.float32), 3)
     with pytest.raises(TypeError, match=r"state\['accumulator'\] of table must be float32, got bfloat16"):
@@ -161,7 +161,7 @@ def test_state_of_float32_is_wanted() -> None:
 
 
 def test_memmap_of_bits(tmp_path: Any) -> None:
-    """How a bfloat16 table lies in a file: NumPy's format knows the bits only."""
+    """How a file holds a bfloat16 table: NumPy's format knows the bits only."""
     path = tmp_path / "table.npy"
     np.save(path, bits(np.ones((4, 2), HALF)))
     table = np.load(path, mmap_mode="r+").view(HALF)

@@ -1,18 +1,18 @@
 """Numbers stored as bfloat16: read as float32, written back with stochastic rounding.
 
 bfloat16 has 8 bits of precision. Rounded to nearest, a step smaller than 1/256 of a weight is lost, and late in
-training nearly all steps are. Stochastic rounding goes up with the probability that the lost bits tell, so that the
-stored number is right on average: small steps add up.
+training nearly all steps are. Stochastic rounding goes up with a probability proportional to the lost bits, so that
+the stored number is right on average: small steps add up.
 
-The random bits are a function of (seed, step, row, column), so they depend neither on the threads nor on the other
-rows of the step. A row has a salt and a first counter; the counter goes up by an odd constant from column to column,
-and a hash of both gives the bits. Carried along, and not computed from the column's 64-bit number, the counter
-stays in 32-bit lanes; the other way the hash takes four times as long. All is integer arithmetic without a branch, and
-becomes vector code inside the loop of a step.
+The random bits are a function of (seed, step, row, feature), so they depend neither on the threads nor on the other
+rows of the step. A row has a salt and a first counter; the counter goes up by an odd constant from feature to feature,
+and a hash of both gives the bits. As it is carried along, not computed from the 64-bit number of the feature, the
+counter stays a 32-bit number in vector code; otherwise the hash takes four times as long. All of it is integer
+arithmetic without a branch, which becomes vector code inside the loop of a step.
 
 Reference: Gupta, Agrawal, Gopalakrishnan, Narayanan 2015, "Deep Learning with Limited Numerical Precision",
 section 3. The hashes: Steele, Lea, Flood 2014, "Fast Splittable Pseudorandom Number Generators" (the 64-bit mixer of
-rows), and the 32-bit finaliser of MurmurHash3 (columns).
+rows), and the 32-bit finaliser of MurmurHash3 (features).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from fastcands.jit import kernel
+from fastcands.jit import by_type, kernel
 from fastcands.simd.memory import as_float32, float32_bits
 
-__all__ = ["COUNTER_STEP", "from_bfloat16", "row_words", "to_bfloat16"]
+__all__ = ["COUNTER_STEP", "as_number", "as_stored", "from_bfloat16", "row_words", "to_bfloat16"]
 
 COUNTER_STEP = np.uint32(0x9E3779B9)
-"""What the counter goes up by from column to column."""
+"""What the counter goes up by from feature to feature."""
 
 _INFINITY = np.uint32(0x7F800000)
 
@@ -43,7 +43,7 @@ def _mix(word: Any) -> Any:
 
 @kernel
 def row_words(seed: Any, step: int, row: int) -> Any:
-    """Return the counter of a row's first column and its salt, two uint32.
+    """Return the counter of a row's first feature and the row's salt, two uint32.
 
     IN
         seed : uint64
@@ -67,8 +67,8 @@ def from_bfloat16(bits: Any) -> Any:
 def to_bfloat16(number: Any, counter: Any, salt: Any) -> Any:
     """Return a number as bfloat16, rounded up or down with probabilities that keep the mean.
 
-    A random 16-bit number is added to the 16 bits that are cut off: the carry comes with the probability they
-    tell. Numbers that bfloat16 has stay as they are. NaN stays NaN. A finite number beyond the largest of bfloat16
+    A random 16-bit number is added to the 16 bits that are cut off: the larger these are, the more likely is the
+    carry. Numbers that bfloat16 has stay as they are. NaN stays NaN. A finite number beyond the largest of bfloat16
     becomes the largest, never infinity.
 
     IN
@@ -85,3 +85,35 @@ def to_bfloat16(number: Any, counter: Any, salt: Any) -> Any:
     upper = np.uint32(upper - np.uint32(overflows))
     quiet = np.uint32(np.uint32(exact >> np.uint32(16)) | np.uint32(0x40))
     return np.uint16(quiet if magnitude > _INFINITY else upper)
+
+
+@by_type
+def as_number(stored: Any) -> Any:
+    """Return the value of a weight as it is stored: a uint16 is bfloat16.
+
+    IN
+        stored : float32, float64 or uint16
+    """
+    return stored
+
+
+@by_type
+def as_stored(before: Any, number: Any, counter: Any, salt: Any) -> Any:
+    """Return a number as it is stored where `before` was: rounded if that is a uint16.
+
+    IN
+        before : float32, float64 or uint16
+        number : of the type of `before`, or float32
+        counter, salt : uint32
+    """
+    return number
+
+
+@as_number.register(np.uint16)
+def _value_of_bits(stored: Any) -> Any:
+    return from_bfloat16(stored)
+
+
+@as_stored.register(np.uint16)
+def _rounded(before: Any, number: Any, counter: Any, salt: Any) -> Any:
+    return to_bfloat16(number, counter, salt)

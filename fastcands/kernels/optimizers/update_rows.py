@@ -1,101 +1,115 @@
-"""What every optimizer step on rows shares: memory asked for ahead of its use, and the limit on a row's gradient.
+"""One step of an optimizer on the rows that a gradient names, in place: what all optimizers share.
 
 Every id comes once, so a row belongs to one worker and no sum crosses rows: the bits do not depend on the
-threads. The loops over a row hold no branch: LLVM turns them into vector code, square root and division
-included, so that memory sets the pace. Denormal numbers count as zero (see `fastcands.simd.denormals`): squares of
-gradients near 1e-20 are full of them.
+threads. The loop over a row holds no branch: LLVM turns it into vector code, square root and division included, so
+that memory sets the pace. Denormal numbers count as zero (see `fastcands.simd.denormals`): squares of gradients near
+1e-20 are full of them.
 
-Arrays are indexed with two numbers, and functions are given numbers and addresses. A view of a row, held in a
-variable, or an array handed to a function, is counted as a reference: additions that the processors of all workers
-have to agree on and that wait for what was written before, several a row. A step then takes 1.3 to 2 times as long.
+A row is a pointer. A view of it, held in a variable, or an array given to a function, would be counted as a reference:
+additions that the processors of all workers have to agree on and that wait for what was written before, several a row.
+A step then takes 1.3 to 2 times as long.
 
-Rows lie anywhere, and the hardware does not know where the next one is, so each row's memory is asked for eight rows
-ahead. For rows of 128 numbers that takes a fifth off a step, which then runs at the speed of a bare
-``table[ids] += rows``; one row ahead gains two thirds of that, sixteen nothing more. Of longer rows the first lines are
-enough: from there on the hardware sees what is coming.
+The hardware cannot foresee where the next row is, so each row is prefetched eight rows ahead. For
+rows of 128 numbers that takes a fifth off a step, which then runs at the speed of a bare ``table[ids] += rows``; one
+row ahead gains two thirds of that, sixteen nothing more. Of longer rows the first lines are enough: from there on the
+hardware sees what is coming.
 """
 
 from __future__ import annotations
 
-import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastcands.jit import kernel
-from fastcands.simd.memory import float32_at, float64_at, prefetch
+from fastcands.kernels.optimizers.row_norm import clip_factor
+from fastcands.kernels.optimizers.rule import Row, decayed, new_weight, rule_of_row
+from fastcands.kernels.optimizers.stochastic_rounding import COUNTER_STEP, as_number, as_stored, row_words
+from fastcands.simd.denormals import flush_denormals, restore_denormals
+from fastcands.simd.pointers import pointers, prefetch_each, read, write
+from fastcands.simd.vector import address
+from fastcands.stages import StagedKernel
 
-__all__ = ["AT_MOST", "READ_AHEAD", "ask_for", "clip_factor", "square_sum"]
+__all__ = ["RowUpdate", "update_rows"]
 
-READ_AHEAD = 8
-"""Rows whose memory is requested in advance."""
-
-AT_MOST = 512
-"""Bytes requested of each."""
-
-_LINE = 64
-"""Bytes of a cache line."""
-
-_DOWN = 2.0**-520
-"""Brings every float64 where its square is finite."""
+_ROWS_AHEAD = 8
+_MOST_BYTES = 512
+"""Prefetched of a row."""
 
 
-@kernel
-def ask_for(start: int, span: int) -> None:
-    """Ask for memory, without waiting for it.
+class RowUpdate(NamedTuple):
+    """One step on the rows of a gradient.
 
-    IN
-        start : an address
-        span : bytes
+    A row of the gradient is clipped, then decayed, then `new_weight` is applied to each of its numbers. The dtype of
+    `rows` is the type of the arithmetic.
     """
-    for offset in range(0, span, _LINE):
-        prefetch(start + offset)
+
+    rule: Any
+    """IN: named tuple of float64, for whose class `new_weight` is registered."""
+    table: Any
+    """IN, OUT: (V, D) of the dtype of rows, or uint16, which is bfloat16; C-contiguous."""
+    per_weight: Any
+    """IN, OUT: tuple of (V, D) of the dtype of rows, C-contiguous: the state's numbers of each weight."""
+    per_row: Any
+    """IN, OUT: tuple of (V,) of the dtype of rows, C-contiguous: the state's numbers of each row."""
+    last_step: Any
+    """IN, OUT: (V,) int64, the step of each row's last update, -1 before; empty where steps are not counted."""
+    ids: Any
+    """IN: (U,) int64, which the random bits depend on."""
+    places: Any
+    """IN: (U,) int64, each once, the row of every array, in [0, V)."""
+    rows: Any
+    """IN: (U, D) float32 or float64, C-contiguous, the gradient."""
+    weight_decay: float
+    """IN: float64."""
+    clip_norm: float
+    """IN: float64, the largest norm of a row; infinity for no limit."""
+    seed: Any
+    """IN: uint64, for the rounding of bfloat16."""
+    step: int
+    """IN: int64."""
 
 
-@kernel(fastmath=frozenset({"reassoc", "contract"}))
-def square_sum(start: int, width: int, itemsize: int) -> float:
-    """Return the sum of squares of a row in float64, which no float32 row can overflow.
-
-    The order of the sum is the compiler's, one for each lane of a vector: the same for every row of that length.
-
-    IN
-        start : address of the first number
-        width : how many there are
-        itemsize : 4 for float32, 8 for float64
-    """
-    total = 0.0
-    if itemsize == 4:
+def update_share(worker: int, num_threads: int, counter: int, job: Any) -> None:
+    """Update the rows of one worker, one of equal shares of a `RowUpdate`."""
+    mode = flush_denormals()
+    # the fields in use, read once: to LLVM a weight that is written might be one of them
+    rule_of_step, table, per_weight, per_row, rows = job.rule, job.table, job.per_weight, job.per_row, job.rows
+    last_step, ids, places, seed, step = job.last_step, job.ids, job.places, job.seed, job.step
+    num_ids, width = rows.shape
+    kind = rows.dtype.type
+    weight_decay, clip_norm = kind(job.weight_decay), job.clip_norm
+    span = min(_MOST_BYTES, width * rows.itemsize)
+    table_span = span * table.itemsize // rows.itemsize
+    last = (worker + 1) * num_ids // num_threads
+    for u in range(worker * num_ids // num_threads, last):
+        place, ahead = places[u], places[min(u + _ROWS_AHEAD, last - 1)]
+        prefetch_each(pointers(table, ahead * width), table_span)
+        prefetch_each(pointers(per_weight, ahead * width), span)
+        prefetch_each(pointers(per_row, ahead), 1)
+        gradient, weights = pointers(rows, u * width), pointers(table, place * width)
+        of_weights, of_row = pointers(per_weight, place * width), pointers(per_row, place)
+        start, factor = address(rows, u * width), kind(1)
+        if clip_norm < np.inf:
+            factor = kind(clip_factor(start, width, rows.itemsize, clip_norm))
+        elapsed = 1.0
+        if len(last_step):
+            elapsed = np.float64(step - last_step[place])
+            last_step[place] = step
+        row = Row(
+            start, address(table, place * width), width, rows.itemsize, table.itemsize, factor, weight_decay, elapsed
+        )
+        rule, numbers = rule_of_row(rule_of_step, row, read(of_row, 0))
+        write(of_row, 0, numbers)
+        random_word, salt = row_words(seed, step, ids[u])
         for d in range(width):
-            x = np.float64(float32_at(start, d))  # float() would leave it float32
-            total += x * x
-    else:
-        for d in range(width):
-            y = float64_at(start, d)
-            total += y * y
-    return total
+            stored = read(weights, d)
+            weight, g = decayed(rule, as_number(stored), factor * read(gradient, d), weight_decay)
+            weight, moments = new_weight(rule, weight, g, read(of_weights, d))
+            write(of_weights, d, moments)
+            write(weights, d, as_stored(stored, weight, random_word, salt))
+            random_word = np.uint32(random_word + COUNTER_STEP)
+    restore_denormals(mode)
 
 
-@kernel
-def _large_norm(start: int, width: int) -> float:
-    """Return the norm of a float64 row whose squares overflow."""
-    total = 0.0
-    for d in range(width):
-        x = float64_at(start, d) * _DOWN
-        total += x * x
-    return math.sqrt(total) / _DOWN
-
-
-@kernel
-def clip_factor(start: int, width: int, itemsize: int, clip_norm: float) -> float:
-    """Return the factor in [0, 1] that takes a row's L2 norm to at most `clip_norm`.
-
-    A row with NaN has the factor 1, one with infinity the factor 0: bad numbers stay bad and spread no further. So has
-    a float32 row 10^38 times too long: the factor would be denormal.
-
-    IN
-        start, width, itemsize : the row, as in `square_sum`
-        clip_norm : float64, positive
-    """
-    norm = math.sqrt(square_sum(start, width, itemsize))
-    if norm == np.inf and itemsize == 8:
-        norm = _large_norm(start, width)
-    return clip_norm / norm if norm > clip_norm else 1.0
+update_rows = StagedKernel(update=update_share)
+"""``update_rows(update, None, num_threads)`` makes a step by the formula of its rule."""

@@ -1,158 +1,61 @@
-"""What row updates share: the limit on a row, and rows stored as bfloat16."""
+"""The loop over rows: formulas as they are in Python, and only the rows of the step."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from fastcands.jit import kernel
-from fastcands.kernels.optimizers.stochastic_rounding import COUNTER_STEP, from_bfloat16, row_words, to_bfloat16
-from fastcands.kernels.optimizers.update_rows import clip_factor, square_sum
+from fastcands.kernels.optimizers.adagrad import AdagradRule
+from fastcands.kernels.optimizers.lazy_adam import LazyAdamRule
+from fastcands.kernels.optimizers.momentum import MomentumRule
+from fastcands.kernels.optimizers.rule import decayed, new_weight
+from fastcands.kernels.optimizers.sgd import SGDRule
+from fastcands.kernels.optimizers.update_rows import RowUpdate, update_rows
 
-ALL_HALVES = np.arange(1 << 16, dtype=np.uint16)
-SIX_SIGMA = 6
-
-
-@kernel
-def _put(numbers: Any, seed: Any, step: int, row: int, bits: Any) -> None:
-    counter, salt = row_words(seed, step, row)
-    for d in range(len(bits)):
-        bits[d] = to_bfloat16(numbers[d], counter, salt)
-        counter = np.uint32(counter + COUNTER_STEP)
-
-
-@kernel
-def _take(bits: Any, numbers: Any) -> None:
-    for d in range(len(bits)):
-        numbers[d] = from_bfloat16(bits[d])
+RULES = [
+    SGDRule(0.5),
+    MomentumRule(0.5, 0.9, 1.0, 0.9),
+    AdagradRule(0.5, 1e-7),
+    LazyAdamRule(0.5, 1.5, 1e-8, 0.75, 0.9, 0.99, 0.1, 0.01),
+]
 
 
-def rounded(numbers: Any, seed: int, step: int, row: int) -> Any:
-    bits = np.empty(len(numbers), np.uint16)
-    _put(np.asarray(numbers, np.float32), np.uint64(seed), step, row, bits)
-    return bits
-
-
-def chi_square_p_value(counts: Any, expected: float) -> float:
-    """Return how often a uniform distribution is further off, after Wilson and Hilferty."""
-    statistic, freedom = ((counts - expected) ** 2 / expected).sum(), len(counts) - 1
-    z = ((statistic / freedom) ** (1 / 3) - (1 - 2 / (9 * freedom))) / math.sqrt(2 / (9 * freedom))
-    return math.erfc(z / math.sqrt(2)) / 2
-
-
-def random_words(columns: int, seed: int, step: int, row: int) -> Any:
-    """Find the 16 random bits of each column, from the cut-off bits at which it starts to round up.
-
-    A number whose lower half is L goes up where L plus the random bits reach 2**16.
-    """
-    low, high = np.zeros(columns, np.int64), np.full(columns, 1 << 16)  # the smallest L that goes up is in (low, high]
-    while (high - low).max() > 1:
-        middle = (low + high) // 2
-        up = rounded((0x3F800000 + middle).astype(np.uint32).view(np.float32), seed, step, row) != 0x3F80
-        high, low = np.where(up, middle, high), np.where(up, low, middle)
-    return (1 << 16) - high
-
-
-@pytest.mark.parametrize("width", [0, 1, 7, 8, 16, 33, 1 << 16])
-def test_bfloat16_is_read_exactly(width: int) -> None:
-    row = np.full(width, 9, np.float32)
-    _take(ALL_HALVES[:width], row)
-    assert_array_equal(row.view(np.uint32), ALL_HALVES[:width].astype(np.uint32) << 16)
-    finite = np.isfinite(row)
-    assert_array_equal(row[finite], ALL_HALVES[:width].view(ml_dtypes.bfloat16).astype(np.float32)[finite])
-
-
-def test_numbers_of_bfloat16_stay_as_they_are() -> None:
-    """All of them, zeros, denormals and infinities included; NaN stays NaN with its sign."""
-    numbers = ALL_HALVES.view(ml_dtypes.bfloat16).astype(np.float32)
-    not_a_number = np.isnan(numbers)
-    for place in ((0, 0, 0), (2**64 - 1, 0, 1), (3, 4, 5)):
-        bits = rounded((ALL_HALVES.astype(np.uint32) << 16).view(np.float32), *place)
-        assert_array_equal(bits[~not_a_number], ALL_HALVES[~not_a_number])
-        assert np.isnan(bits[not_a_number].view(ml_dtypes.bfloat16).astype(np.float32)).all()
-        assert_array_equal(bits >> 15, ALL_HALVES >> 15)
-
-
-def test_any_bits_round_to_a_neighbour_and_never_to_infinity() -> None:
-    words = np.random.default_rng(0).integers(0, 1 << 32, 1 << 18, np.uint32)
-    edges = [0x7F7F0001, 0x7F7FFFFF, 0xFF7FFFFF, 0x7F800001, 0xFF800001, 0x7FFFFFFF, 0xFFFFFFFF, 1, 0xFFFF, 0x80000001]
-    words[: len(edges)] = edges
-    exact = words.view(np.float32)
-    for row in (0, 7):
-        bits = rounded(exact, 1, 2, row)
-        value = (bits.astype(np.uint32) << 16).view(np.float32)
-        assert_array_equal(np.isnan(value), np.isnan(exact))
-        finite = np.isfinite(exact)
-        assert np.isfinite(value[finite]).all()
-        down = (words >> 16).astype(np.int64)[finite]
-        assert set((bits.astype(np.int64)[finite] - down).tolist()) == {0, 1}
-        assert_array_equal(bits[finite] >> 15, words[finite] >> 31)
-
-
-def test_rounding_is_right_on_average() -> None:
-    """The mean over many keys, within six standard errors, for fractions from one to all but one in 65536."""
-    cut = np.array([1, 100, 4096, 0x7FFF, 0x8000, 0x8001, 60000, 0xFFFF], np.uint32)
-    numbers = np.repeat((np.uint32(0x3F800000) + cut).view(np.float32), 64)
-    ups = np.zeros(len(cut))
-    keys = 20_000
-    for row in range(keys):
-        ups += (rounded(numbers, 0, 11, row) == 0x3F81).reshape(len(cut), 64).sum(axis=1)
-    share = cut / 65536
-    error = np.sqrt(share * (1 - share) / (keys * 64))
-    assert (np.abs(ups / (keys * 64) - share) < SIX_SIGMA * error).all()
-    assert 0 < ups[0] < 64 * 200
-    assert keys * 64 - 64 * 200 < ups[-1] < keys * 64
-
-
-@pytest.mark.parametrize("along", ["columns", "rows", "steps", "seeds"])
-def test_random_bits_are_uniform_and_do_not_follow_from_their_neighbours(along: str) -> None:
-    n = 1 << 14 if along == "columns" else 1 << 11
-    if along == "columns":
-        words = random_words(n, 5, 6, 7)
-    else:
-        places = {"rows": lambda i: (5, 6, i), "steps": lambda i: (5, i, 7), "seeds": lambda i: (i, 6, 7)}[along]
-        words = np.array([int(random_words(1, *places(i))[0]) for i in range(n)])
-    for shift in (12, 6, 0):  # the highest, middle and lowest four bits
-        nibbles = (words >> shift) & 15
-        assert chi_square_p_value(np.bincount(nibbles, minlength=16), n / 16) > 1e-4
-        for lag in (1, 2, 8):
-            pairs = nibbles[:-lag] * 16 + nibbles[lag:]
-            counts = np.bincount(pairs, minlength=256)
-            assert chi_square_p_value(counts, len(pairs) / 256) > 1e-4
-
-
-def test_keys_of_rows_steps_and_seeds_are_distinct() -> None:
-    keys = {
-        tuple(map(int, row_words(np.uint64(s), t, r)))
-        for s in (0, 1, 2**64 - 1)
-        for t in range(20)
-        for r in (*range(20), 2**40)
-    }
-    assert len(keys) == 3 * 20 * 21
-
-
-def limit(row: Any, clip_norm: float) -> float:
-    return float(clip_factor(row.ctypes.data, len(row), row.itemsize, clip_norm))
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("width", [1, 7, 64, 1001])
-def test_limit_of_a_row(dtype: Any, width: int) -> None:
-    row = np.random.default_rng(width).normal(size=width).astype(dtype)
-    exact = math.fsum(float(x) ** 2 for x in row)
-    assert square_sum(row.ctypes.data, width, row.itemsize) == pytest.approx(exact, rel=1e-14)
-    norm = math.sqrt(exact)
-    assert limit(row, norm * 1.001) == 1
-    assert limit(row, norm / 3) == pytest.approx(1 / 3, rel=1e-6)
-    assert limit(np.zeros(width, dtype), 1e-30) == 1
-
-
-def test_limit_of_bad_rows() -> None:
-    assert limit(np.array([1, np.nan], np.float32), 1e-3) == 1
-    assert limit(np.array([1, np.inf], np.float64), 1e-3) == 0
-    assert limit(np.array([3e200, 4e200]), 1.0) == pytest.approx(2e-201, rel=1e-12)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_a_step_is_the_formula_for_each_weight_of_the_rows(rule: Any, num_threads: int) -> None:
+    """In float64, where Python computes the same bits."""
+    rng = np.random.default_rng(0)
+    num_numbers = {SGDRule: 0, LazyAdamRule: 2}.get(type(rule), 1)
+    table, *matrices = rng.normal(size=(1 + num_numbers, 20, 7)) ** 2
+    places = np.array([3, 4, 17, 9])
+    gradient = rng.normal(size=(4, 7))
+    expected, expected_matrices = table.copy(), [matrix.copy() for matrix in matrices]
+    for row, gradient_of_row in zip(places, gradient, strict=True):
+        for d, g in enumerate(gradient_of_row):
+            weight, g = decayed(rule, float(table[row, d]), float(g), 0.125)
+            numbers = tuple(float(matrix[row, d]) for matrix in matrices)
+            expected[row, d], numbers = new_weight(rule, weight, g, numbers)
+            for matrix, number in zip(expected_matrices, numbers, strict=True):
+                matrix[row, d] = number
+    update = RowUpdate(
+        rule=rule,
+        table=table,
+        per_weight=tuple(matrices),
+        per_row=(),
+        last_step=np.empty(0, np.int64),
+        ids=places,
+        places=places,
+        rows=gradient,
+        weight_decay=0.125,
+        clip_norm=math.inf,
+        seed=np.uint64(0),
+        step=0,
+    )
+    update_rows(update, None, num_threads)
+    assert_array_equal(table, expected)
+    for matrix, expected_matrix in zip(matrices, expected_matrices, strict=True):
+        assert_array_equal(matrix, expected_matrix)
