@@ -105,9 +105,7 @@ def dtype_of(field: Field, sizes: Any) -> np.dtype[Any]:
 
 
 @functools.lru_cache(_REMEMBERED)
-def _declared_results(
-    job: type[Any], sizes: Any
-) -> list[tuple[str, Callable[..., NDArray[Any]], Shape, np.dtype[Any]]]:
+def _declared_results(job: Any, sizes: Any) -> list[tuple[str, Callable[..., NDArray[Any]], Shape, np.dtype[Any]]]:
     """Return name, maker, shape and dtype of the results that a job declares, found once for calls of a size."""
     results = []
     for name, field in job._field_defaults.items():
@@ -118,7 +116,7 @@ def _declared_results(
     return results
 
 
-def new_results(job: type[Any], sizes: Any, *, made: dict[str, NDArray[Any]] | None = None) -> dict[str, NDArray[Any]]:
+def new_results(job: Any, sizes: Any, *, made: dict[str, NDArray[Any]] | None = None) -> dict[str, NDArray[Any]]:
     """Return arrays for all results that a job declares, by name: those already made, and new, uninitialised ones."""
     arrays = dict(made or {})
     for name, make, shape, dtype in _declared_results(job, sizes):
