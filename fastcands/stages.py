@@ -297,6 +297,8 @@ class StagedKernel:
         """Compile `_run` and the stages for a type of job; return the one and the addresses of the others."""
         chosen = (_compile(self.stages[name], job, workspace, kind) for name in self._order[begin:end])
         addresses = np.array([each.address for each in chosen], np.int64)
+        # `_run` from the disk does not start the threads that its loop needs; the loop itself does, when it is loaded
+        _parallel_loop.compile((typeof(addresses), types.int64, types.int64, types.int64))
         # the compiled code itself: to have Numba choose it, by types that are known, takes microseconds of each call
         signature = typeof(addresses), typeof(counters), types.int64, types.boolean, typeof(job)
         return _run.compile(signature), addresses  # type: ignore[attr-defined]
