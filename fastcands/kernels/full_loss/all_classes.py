@@ -21,7 +21,7 @@ from fastcands.kernels.table.gather import gather_rows_of
 from fastcands.kernels.table.view import FLOAT32, FLOAT64
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.exp import LOWEST
-from fastcands.simd.gemm import add_column_product, row_product, tile_product
+from fastcands.simd.gemm import gemm_nt, gemm_scatter, gemm_tn
 from fastcands.simd.target import MR
 from fastcands.simd.vector import address
 from fastcands.stages import StagedKernel, next_task
@@ -100,7 +100,7 @@ def _class_sums(worker: int, num_threads: int, counter: int, job: Any) -> None:
             at, stride = rows_at(job.table, first, last, job.addresses[worker], rows[worker])
             for j in range(panels):
                 for r in range(0, padded, MR):
-                    row_product(
+                    gemm_nt(
                         at + r * stride * itemsize, stride, packed_inputs, j * depth * nr, depth,
                         address(offsets, first + r), tile + r * nr * itemsize,
                     )  # fmt: skip
@@ -173,7 +173,7 @@ def _class_gradients(worker: int, num_threads: int, counter: int, job: Any) -> N
                 for j in range(here):
                     tile = tiles[worker, j]
                     for r in range(0, padded, MR):
-                        row_product(
+                        gemm_nt(
                             at + r * stride * itemsize, stride, packed_inputs, (p + j) * depth * nr, depth,
                             address(offsets, first + r), address(tile, r * nr),
                         )  # fmt: skip
@@ -186,13 +186,13 @@ def _class_gradients(worker: int, num_threads: int, counter: int, job: Any) -> N
                     begin, end = end, end_of_panel(job, end, job.label_starts[b + 1], p + j, nr)
                     _subtract_shares(job, tile, begin, end, first, worker)
                     for d in range(0, depth, MR):
-                        add_column_product(
+                        gemm_tn(
                             at + d * itemsize, stride, tiles, (worker * at_once + j) * block * nr, padded,
                             address(input_sums, ((c * panels + p + j) * depth + d) * nr),
                         )  # fmt: skip
                 for q in range(packed_inputs_t.shape[0]):
                     for r in range(0, padded, MR):
-                        tile_product(
+                        gemm_scatter(
                             address(tiles, (worker * at_once * block + r) * nr), here, block * nr,
                             packed_inputs_t, (q * panels + p) * nr * nr,
                             address(weight_rows, first * width + q * nr), address(row_numbers, r), width,

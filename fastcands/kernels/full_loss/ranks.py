@@ -18,7 +18,7 @@ from fastcands.kernels.table.gather import read_row
 from fastcands.simd.comparisons import count_before
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.exp import LOWEST
-from fastcands.simd.gemm import row_product
+from fastcands.simd.gemm import gemm_nt
 from fastcands.simd.target import MR
 from fastcands.simd.vector import address, fetch_add
 
@@ -71,7 +71,7 @@ def true_scores(
                             rows[worker, r, d] = 0
                         offsets[worker, r] = 0
                 # of these rows times all examples of the panel, those of their own examples are wanted
-                row_product(
+                gemm_nt(
                     address(rows, worker * MR * depth), depth, packed_inputs, j * depth * nr, depth,
                     address(offsets, worker * MR), address(tiles, worker * MR * nr),
                 )  # fmt: skip
@@ -138,7 +138,7 @@ def ranks_and_sums(
                 at, stride = rows_at(table, first, last, addresses[worker], rows[worker])
                 for j in range(panels):
                     for r in range(0, padded, MR):
-                        row_product(
+                        gemm_nt(
                             at + r * stride * tiles.itemsize, stride, packed_inputs, j * depth * nr, depth,
                             address(offsets, first + r), address(tile, r * nr),
                         )  # fmt: skip

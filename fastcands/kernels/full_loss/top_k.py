@@ -19,7 +19,7 @@ from fastcands.kernels.full_loss.all_classes import rows_at
 from fastcands.kernels.full_loss.class_order import replace_worst, sort_best_first
 from fastcands.simd.comparisons import columns_above
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.gemm import row_product
+from fastcands.simd.gemm import gemm_nt
 from fastcands.simd.target import MR
 from fastcands.simd.vector import address, fetch_add
 
@@ -92,7 +92,7 @@ def top_classes(
             at, stride = rows_at(table, first, last, addresses[worker], rows[worker])
             for j in range(panels):
                 for r in range(0, padded, MR):
-                    row_product(
+                    gemm_nt(
                         at + r * stride * tiles.itemsize, stride, packed_inputs, j * depth * nr, depth,
                         address(offsets, first + r), address(tile, r * nr),
                     )  # fmt: skip

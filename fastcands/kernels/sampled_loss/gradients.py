@@ -15,7 +15,7 @@ import numpy as np
 
 from fastcands.jit import kernel, parallel_kernel, prange
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.gemm import add_column_product, tile_product
+from fastcands.simd.gemm import gemm_scatter, gemm_tn
 from fastcands.simd.target import MR, VECTOR_BYTES
 from fastcands.simd.tile import scale_tile
 from fastcands.simd.transpose import transpose_square
@@ -73,7 +73,7 @@ def weight_gradients(worker: int, num_threads: int, counter: int, job: Any) -> N
             panels_here = min(at_once, panels - j)
             for p in range(packed_inputs_t.shape[0]):
                 for r in range(0, padded, MR):
-                    tile_product(
+                    gemm_scatter(
                         address(tiles, ((b * panels + j) * block + r) * nr), panels_here, block * nr,
                         packed_inputs_t, (p * panels + j) * nr * nr,
                         address(weight_rows, p * nr), address(gradient_rows, b * block + r), width,
@@ -123,7 +123,7 @@ def input_gradients(worker: int, num_threads: int, counter: int, job: Any) -> No
             padded = (min(block, num_candidates - b * block) + MR - 1) // MR * MR
             for j in range(here):
                 for d in range(0, features, MR):
-                    add_column_product(
+                    gemm_tn(
                         address(rows, b * block * stride + first_feature + d), stride, tiles,
                         (b * panels + first_panel + j) * block * nr, padded,
                         address(sums, (j * task_features + d) * nr),

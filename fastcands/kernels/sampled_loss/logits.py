@@ -16,7 +16,7 @@ from fastcands.kernels.epilogues.call import call
 from fastcands.kernels.table.gather import gather_rows_of
 from fastcands.kernels.table.view import bias_of, row_address
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.gemm import row_product
+from fastcands.simd.gemm import gemm_nt
 from fastcands.simd.memory import prefetch
 from fastcands.simd.target import MR
 from fastcands.simd.vector import address
@@ -102,7 +102,7 @@ def logits(worker: int, num_threads: int, counter: int, job: Any) -> None:
         for j in range(panels):
             tile = tiles[slot, j if needs_grad else 0]
             for r in range(0, padded, MR):
-                row_product(
+                gemm_nt(
                     address(rows, (slot * block + r) * stride), stride, packed_inputs, j * depth * nr, depth,
                     address(offsets, first + r), address(tile, r * nr),
                 )  # fmt: skip
