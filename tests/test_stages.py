@@ -75,7 +75,7 @@ def test_some_of_the_stages():
     assert job.total[0] == 35 * 15
 
 
-def test_scratch_serves_many_calls():
+def test_a_workspace_serves_many_calls():
     first, workspace = _case(np.ones(4))
     second = Job(Inner(1.0, np.full(4, 3.0)), np.zeros(1), True, 2, workspace.address)
     for job in (first, second, first):
@@ -96,12 +96,12 @@ def test_another_type_of_job_gets_code_of_its_own(change):
     assert job.total[0] == 30 * (values.astype(float) ** 2).sum()
 
 
-@pytest.mark.parametrize("room", [np.zeros(6, np.float32), np.zeros(6, np.int64), np.zeros(12)[::2]])
-def test_another_type_of_scratch_gets_code_of_its_own(room):
-    workspace = Workspace(Shared(room, (2, 1)))
+@pytest.mark.parametrize("array", [np.zeros(6, np.float32), np.zeros(6, np.int64), np.zeros(12)[::2]])
+def test_another_type_of_workspace_gets_code_of_its_own(array):
+    workspace = Workspace(Shared(array, (2, 1)))
     job = Job(Inner(1.0, np.arange(6.0)), np.zeros(1), False, 2, workspace.address)
     chain(job, workspace, 2)
-    assert room.tolist() == [0, 1, 4, 9, 16, 25]
+    assert array.tolist() == [0, 1, 4, 9, 16, 25]
     assert job.total[0] == 110
 
 

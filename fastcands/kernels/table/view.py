@@ -1,4 +1,4 @@
-"""Where the rows of a class table are: one array or several shards."""
+"""A class table as kernels see it: addresses of the rows of one array or of several shards."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ __all__ = [
 
 
 FLOAT32, FLOAT64, FLOAT16, BFLOAT16 = range(4)
-"""How a table is stored. Half-precision numbers are read as bits: Numba has no type for them on processors."""
+"""Dtype of the stored numbers. float16 and bfloat16 are read as bits: Numba has no type for them on processors."""
 
 _HALF_BITS = np.uint32(0x3F000000)
 """0.5, as bits."""
 
 
 class TableView(NamedTuple):
-    """A table in memory, for kernels: addresses in place of arrays, so that dtype, strides and shards need no types."""
+    """A table in memory, by addresses: kernels are compiled once for all dtypes, strides and numbers of shards."""
 
     starts: Any
-    """(shards,) int64, where each shard begins; none of them where there is no table."""
+    """(shards,) int64, the address of each shard; (0,) if there is no table."""
     strides: Any
     """(shards,) int64, bytes from row to row."""
     feature_stride: int
-    """Bytes from number to number of a row."""
+    """Bytes from one number of a row to the next."""
     storage: int
     """FLOAT32, FLOAT64, FLOAT16 or BFLOAT16."""
     width: int
@@ -37,7 +37,7 @@ class TableView(NamedTuple):
     total: int
     """Rows of all shards."""
     by_mod: bool
-    """Whether row i is in shard i % shards; else shards hold consecutive rows, the first ones one more."""
+    """Whether row i is in shard i % shards; otherwise shards have consecutive rows, the first few one row more."""
 
 
 @kernel
@@ -64,7 +64,7 @@ def float16_value(bits: Any) -> Any:
 
 @kernel
 def row_address(table: Any, row: int) -> Any:
-    """Return where a row of the table begins, int64.
+    """Return the address of a row of the table, int64.
 
     IN
         table : TableView
@@ -74,15 +74,15 @@ def row_address(table: Any, row: int) -> Any:
     if shards == 1:
         return table.starts[0] + row * table.strides[0]
     if table.by_mod:
-        shard, place = row % shards, row // shards
+        shard, local = row % shards, row // shards
     else:
         small, extra = table.total // shards, table.total % shards
         longer = extra * (small + 1)
         if row < longer:
-            shard, place = row // (small + 1), row % (small + 1)
+            shard, local = row // (small + 1), row % (small + 1)
         else:
-            shard, place = extra + (row - longer) // small, (row - longer) % small
-    return table.starts[shard] + place * table.strides[shard]
+            shard, local = extra + (row - longer) // small, (row - longer) % small
+    return table.starts[shard] + local * table.strides[shard]
 
 
 @kernel
@@ -104,11 +104,11 @@ def number_at(where: int, storage: int) -> Any:
 
 @kernel
 def bias_of(biases: Any, row: int, temperature: float) -> Any:
-    """Return a class's bias as the logits use it, 0 where there are none.
+    """Return the bias of a class divided by the temperature, 0 if there are no biases.
 
     IN
         biases : TableView of width 1
         row : class id
-        temperature : what biases are divided by
+        temperature : float64
     """
     return number_at(row_address(biases, row), biases.storage) / temperature if len(biases.starts) else 0.0
