@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastcands.validation.class_weights import check_counts
+from fastcands.validation.class_weights import as_class_counts
 from fastcands.validation.ids import as_class_ids
 from fastcands.validation.numbers import as_positive, as_size
 from fastcands.validation.rankings import as_first_ranked, as_propensities, as_true_labels
@@ -55,8 +55,7 @@ def propensities(label_counts: ArrayLike, num_points: int, *, a: float = 0.55, b
     >>> metrics.propensities([0, 10, 1000], num_points=10_000).round(3)
     array([0.084, 0.22 , 0.767])
     """
-    counts = np.asarray(label_counts)
-    check_counts(counts, "label_counts")
+    counts = as_class_counts(label_counts, "label_counts")
     num_points = as_size(num_points, "num_points", minimum=3)
     for name, value in (("a", a), ("b", b)):
         as_positive(value, name)

@@ -228,6 +228,7 @@ class SampledSoftmaxLoss(SampledLoss):
         batch = self._batch(weights, biases, labels, inputs)._replace(precision="highest")
         if not len(batch.inputs):
             raise ValueError("labels must have at least one row, got none")
-        if sampled_values is not None and np.ndim(sampled_values[0]) != 1:
-            raise ValueError(f"sampled_candidates must have 1 dimension, got shape {np.shape(sampled_values[0])}")
-        return _diagnose(*self._candidates(batch, sampled_values), self.remove_accidental_hits)
+        batch, values = self._candidates(batch, sampled_values)
+        if values.sampled_candidates.ndim != 1:
+            raise ValueError(f"sampled_candidates must have 1 dimension, got shape {values.sampled_candidates.shape}")
+        return _diagnose(batch, values, self.remove_accidental_hits)

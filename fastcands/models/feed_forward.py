@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 import fastcands as fc
 from fastcands.models.panels import Panels
 from fastcands.models.state import check_arrays
+from fastcands.validation.arrays import as_array, check_unmasked
 from fastcands.validation.numbers import as_size
 
 __all__ = ["Activations", "FeedForward", "LayerGradients"]
@@ -192,6 +193,8 @@ class FeedForward:
         layers = cls.__new__(cls)
         layers.context = context
         check_arrays(parameters, PARAMETERS)
+        for name in PARAMETERS:
+            check_unmasked(parameters[name], name)
         layers.parameters = {name: parameters[name] for name in PARAMETERS}
         shapes = [array.shape for array in layers.parameters.values()]
         matches = [len(shape) for shape in shapes] == [2, 2, 1, 2, 1] and shapes == [
@@ -207,7 +210,7 @@ class FeedForward:
         return layers
 
     def _check_contexts(self, contexts: Any) -> Array:
-        array = np.asarray(contexts)
+        array = as_array(contexts, "contexts")
         if array.dtype.kind not in "iu":
             raise TypeError(f"contexts must be integers, got {array.dtype}")
         if array.ndim != 2 or array.shape[1] != self.context:
@@ -283,6 +286,7 @@ class FeedForward:
             By the parameters' names.
         """
         contexts, inputs, hidden, _ = activations
+        d_features = as_array(d_features, "d_features")
         p = self.parameters
         d_sums = np.empty_like(hidden)
         d_inputs = np.empty_like(inputs)

@@ -12,6 +12,7 @@ import fastcands as fc
 from fastcands.data import ExtremeData
 from fastcands.models.embedding_bag import EmbeddingBag
 from fastcands.models.state import check_arrays, copy_state
+from fastcands.validation.arrays import as_per_class
 
 __all__ = ["MultilabelModel"]
 
@@ -102,7 +103,7 @@ class MultilabelModel:
             num_labels, dim, dtype=dtype if table_dtype is None else table_dtype, optimizer=optimizer, seed=table_seed
         )
         if label_counts is not None:
-            counts = np.asarray(label_counts, np.float64)
+            counts = np.asarray(as_per_class(label_counts, "label_counts"), np.float64)
             if counts.shape != (num_labels,) or not (counts >= 0).all():
                 raise ValueError(
                     f"label_counts must be {num_labels} counts of at least 0, got shape {counts.shape} "

@@ -15,6 +15,7 @@ import fastcands as fc
 from fastcands.models.feed_forward import Activations, FeedForward
 from fastcands.models.predictor import NGramPredictor
 from fastcands.models.state import copy_state
+from fastcands.validation.arrays import as_per_class
 
 __all__ = ["NGramModel"]
 
@@ -140,7 +141,7 @@ class NGramModel:
             seed=table_seed,
         )
         if class_counts is not None:
-            counts = np.asarray(class_counts, np.float64)
+            counts = np.asarray(as_per_class(class_counts, "class_counts"), np.float64)
             if counts.shape != (vocab_size,) or not (counts >= 0).all():
                 raise ValueError(
                     f"class_counts must be {vocab_size} counts of at least 0, got shape {counts.shape} "

@@ -16,7 +16,7 @@ from fastcands.table.shards import shard_slices
 from fastcands.table.storage import StoredTable, check_state
 from fastcands.table.uninterrupted import Uninterrupted
 from fastcands.validation.numbers import as_size
-from fastcands.validation.tables import check_class_table, check_trainable
+from fastcands.validation.tables import as_class_table, check_trainable
 
 __all__ = ["ClassTable", "Loss"]
 
@@ -185,7 +185,7 @@ class ClassTable(StoredTable):
         [0.8, 0.8]
         """
         table = cls.__new__(cls)
-        check_class_table(weights, biases)
+        weights, biases = as_class_table(weights, biases)
         table._adopt(weights, biases, optimizer, optimizer_state, np.random.default_rng(seed))
         return table
 

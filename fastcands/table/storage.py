@@ -16,7 +16,7 @@ from fastcands.table.arrays import TableArrays
 from fastcands.table.container import Container, write_container
 from fastcands.table.in_place import InPlaceFile
 from fastcands.table.sampler_states import pack_states, unpack_state
-from fastcands.validation.tables import check_class_table
+from fastcands.validation.tables import as_class_table
 
 __all__ = ["StoredTable", "check_state"]
 
@@ -202,8 +202,7 @@ class StoredTable(TableArrays):
     def _restore(self, file: Container, arrays: dict[str, NDArray[Any]], optimizer: Optimizer | None) -> None:
         manifest = file.manifest
         try:
-            self.weights, self.biases = arrays["weights"], arrays.get("biases")
-            check_class_table(self.weights, self.biases)
+            self.weights, self.biases = as_class_table(arrays["weights"], arrays.get("biases"))
             self.optimizer = from_dict(manifest["optimizer"]) if optimizer is None else optimizer
             state: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in self._arrays()}
             for name, array in arrays.items():
