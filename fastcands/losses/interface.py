@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from fastcands.gradients import Gradients
 from fastcands.losses.batch import Batch, as_upstream
-from fastcands.losses.in_batch import Frequencies, add_batch_classes
+from fastcands.losses.drawing import draw_candidates
+from fastcands.losses.in_batch import Frequencies
 from fastcands.losses.sampled_values import as_sampled_values
 from fastcands.precision import as_precision
 from fastcands.validation.ids import as_ignore_index
@@ -207,24 +208,11 @@ class SampledLoss(ABC):
                         f"{name} must draw from the {batch.weights.total} classes of weights, got "
                         f"{source.num_classes} classes"
                     )
-            values = self._draw(batch)
-        if batch.present is not None:
+            values = draw_candidates(self.sampler, self.in_batch, batch, self.num_sampled, self.unique)
+        if batch.present is not None and len(batch.labels):
             stand_in = values.sampled_candidates.reshape(-1)[0]
             batch = batch._replace(labels=np.where(batch.present, batch.labels, stand_in))
         return batch, values
-
-    def _draw(self, batch: Batch) -> SampledValues:
-        # labels that are no classes must not be counted, nor learned from
-        labels = batch.labels if batch.present is None else batch.labels[batch.present][:, None]
-        drawn = self.sampler.sample(labels, self.num_sampled, unique=self.unique) if self.num_sampled else None
-        if self.in_batch is not None:
-            drawn = add_batch_classes(self.in_batch, labels, drawn, self.unique)
-        assert drawn is not None  # num_sampled is 0 with in_batch only
-        if batch.present is not None:
-            counts = np.ones(batch.labels.shape)
-            counts[batch.present] = drawn.true_expected_count[:, 0]
-            drawn = drawn._replace(true_expected_count=counts)
-        return as_sampled_values(drawn, batch.labels, batch.weights.total, per_example=True)
 
     def value(self, weights: Any, biases: Any, labels: Any, inputs: Any, *, sampled_values: Any = None) -> NDArray[Any]:
         """Return the loss of each row.

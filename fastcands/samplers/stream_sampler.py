@@ -123,6 +123,10 @@ class StreamSampler(CandidateSampler):
         with self._lock:
             return self._distribution.probability(checked)
 
+    def never_drawn(self, labels: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Return which labels have weight 0; see `CandidateSampler.never_drawn`."""
+        return self._distribution.never_drawn(labels)
+
     def _identity(self) -> dict[str, Any]:
         return {"sampler": type(self).__name__, "num_classes": self.num_classes}
 
