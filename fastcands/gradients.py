@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastcands.kernels.table.merge_rows import merge_rows
 from fastcands.threads import get_num_threads
 from fastcands.validation.arrays import as_array
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.ids import as_class_ids
 from fastcands.validation.numbers import as_size
 from fastcands.validation.tables import check_row_pairs
@@ -57,6 +58,7 @@ class RowGradient(NamedTuple):
         return dense
 
     @classmethod
+    @own_error_state
     def from_pairs(cls, ids: Any, rows: Any, num_rows: int) -> RowGradient:
         """Sum the rows that belong to the same id, in the order in which they come.
 

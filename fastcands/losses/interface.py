@@ -18,6 +18,7 @@ from fastcands.losses.drawing import draw_candidates
 from fastcands.losses.in_batch import Frequencies
 from fastcands.losses.sampled_values import as_sampled_values
 from fastcands.precision import as_precision
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.ids import as_ignore_index
 from fastcands.validation.numbers import as_flag, as_positive, as_size
 from fastcands.values import SampledValues
@@ -70,6 +71,7 @@ class ExactLoss(ABC):
             precision=self.precision,
         )
 
+    @own_error_state
     def value(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> NDArray[Any]:
         """Return the loss of each row.
 
@@ -100,6 +102,7 @@ class ExactLoss(ABC):
         batch = self._batch(weights, biases, labels, inputs)
         return _finish(batch, self._evaluate(batch, None))[0]
 
+    @own_error_state
     def value_and_grad(
         self, weights: Any, biases: Any, labels: Any, inputs: Any, upstream: Any = None
     ) -> tuple[NDArray[Any], Gradients]:
@@ -214,6 +217,7 @@ class SampledLoss(ABC):
             batch = batch._replace(labels=np.where(batch.present, batch.labels, stand_in))
         return batch, values
 
+    @own_error_state
     def value(self, weights: Any, biases: Any, labels: Any, inputs: Any, *, sampled_values: Any = None) -> NDArray[Any]:
         """Return the loss of each row.
 
@@ -248,6 +252,7 @@ class SampledLoss(ABC):
         batch, values = self._candidates(batch, sampled_values)
         return _finish(batch, self._evaluate(batch, values, None))[0]
 
+    @own_error_state
     def value_and_grad(
         self, weights: Any, biases: Any, labels: Any, inputs: Any, upstream: Any = None, *, sampled_values: Any = None
     ) -> tuple[NDArray[Any], Gradients]:

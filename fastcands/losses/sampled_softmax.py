@@ -15,6 +15,7 @@ from fastcands.losses.interface import Result, SampledLoss
 from fastcands.losses.per_example import per_example_loss
 from fastcands.losses.sampled_step import SampledLossStep
 from fastcands.losses.smoothing import smooth_sampled
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_flag, as_fraction
 from fastcands.values import SampledValues
 
@@ -195,6 +196,7 @@ class SampledSoftmaxLoss(SampledLoss):
             upstream=upstream,
         )  # fmt: skip
 
+    @own_error_state
     def diagnose(
         self, weights: Any, biases: Any, labels: Any, inputs: Any, *, sampled_values: Any = None
     ) -> Diagnostics:

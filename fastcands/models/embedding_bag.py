@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 import fastcands as fc
 from fastcands.kernels.table.embedding_bag import bag_gradients, sum_bags
 from fastcands.validation.arrays import as_array, check_array
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_size
 
 __all__ = ["EmbeddingBag"]
@@ -67,6 +68,7 @@ class EmbeddingBag:
     [4, 7]
     """
 
+    @own_error_state
     def __init__(self, num_features: int, dim: int, *, dtype: DTypeLike = "float32", seed: Any = 0) -> None:
         for name, size in (("num_features", num_features), ("dim", dim)):
             as_size(size, name)
@@ -126,6 +128,7 @@ class EmbeddingBag:
         starts_ = starts_.astype(np.int64, copy=False)
         return starts_, np.ascontiguousarray(features_, np.int32), _to_unit(starts_, values_)
 
+    @own_error_state
     def forward(self, starts: Any, features: Any, values: Any) -> Array:
         """Compute the bags of some examples.
 
@@ -153,6 +156,7 @@ class EmbeddingBag:
         sum_bags(self.table, self.table.ctypes.data, starts, features, units, sums, fc.get_num_threads())
         return sums
 
+    @own_error_state
     def backward(self, starts: Any, features: Any, values: Any, d_sums: Array) -> fc.RowGradient:
         """Compute the gradient of the table from that of the bags.
 

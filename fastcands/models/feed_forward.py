@@ -16,6 +16,7 @@ import fastcands as fc
 from fastcands.models.panels import Panels
 from fastcands.models.state import check_arrays
 from fastcands.validation.arrays import as_array, check_unmasked
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_size
 
 __all__ = ["Activations", "FeedForward", "LayerGradients"]
@@ -135,6 +136,7 @@ class FeedForward:
     (1, 3)
     """
 
+    @own_error_state
     def __init__(
         self,
         vocab_size: int,
@@ -222,6 +224,7 @@ class FeedForward:
                 raise ValueError(f"contexts must be in [0, {num_words}), got {low if low < 0 else high}")
         return array
 
+    @own_error_state
     def forward(self, contexts: Any) -> Activations:
         """Compute the features of contexts.
 
@@ -263,6 +266,7 @@ class FeedForward:
         self._panels.run(by_rows, num_rows)
         return Activations(contexts, flat, hidden, features)
 
+    @own_error_state
     def backward(self, activations: Activations, d_features: Array) -> LayerGradients:
         """Compute the gradients of the parameters from the gradient of the features.
 

@@ -13,6 +13,7 @@ from fastcands.data import ExtremeData
 from fastcands.models.embedding_bag import EmbeddingBag
 from fastcands.models.state import check_arrays, copy_state
 from fastcands.validation.arrays import as_per_class
+from fastcands.validation.error_state import own_error_state
 
 __all__ = ["MultilabelModel"]
 
@@ -85,6 +86,7 @@ class MultilabelModel:
     True
     """
 
+    @own_error_state
     def __init__(
         self,
         num_features: int,
@@ -147,6 +149,7 @@ class MultilabelModel:
         model.logit_offsets = state.get("logit_offsets")
         return model
 
+    @own_error_state
     def forward(self, points: ExtremeData) -> Array:
         """Compute the inputs of the class table for each point.
 
@@ -167,6 +170,7 @@ class MultilabelModel:
         """
         return self.bag.forward(points.feature_starts, points.features, points.values)
 
+    @own_error_state
     def train_step(self, loss: Any, points: ExtremeData) -> Array:
         """Make one step on the mean loss of some points.
 
@@ -206,6 +210,7 @@ class MultilabelModel:
         self.step += 1
         return values
 
+    @own_error_state
     def topk(self, points: ExtremeData, k: int) -> Any:
         """Return the k best labels of each point, exactly: among all V.
 

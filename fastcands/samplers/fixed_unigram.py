@@ -11,6 +11,7 @@ from fastcands.distributions.fixed_unigram import FixedUnigram
 from fastcands.samplers.stream import Seed
 from fastcands.samplers.stream_sampler import StreamSampler
 from fastcands.validation.class_weights import check_one_source
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_num_classes, as_number, as_size
 from fastcands.validation.samplers import as_path, check_shard
 
@@ -77,6 +78,7 @@ class FixedUnigramSampler(StreamSampler):
     array([0.03156241, 0.14309624], dtype=float32)
     """
 
+    @own_error_state
     def __init__(
         self,
         num_classes: int,

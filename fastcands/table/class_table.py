@@ -15,6 +15,7 @@ from fastcands.table.results import StepResult
 from fastcands.table.shards import shard_slices
 from fastcands.table.storage import StoredTable, check_state
 from fastcands.table.uninterrupted import Uninterrupted
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_size
 from fastcands.validation.tables import as_class_table, check_trainable
 
@@ -105,6 +106,7 @@ class ClassTable(StoredTable):
     (True, 1)
     """
 
+    @own_error_state
     def __init__(
         self,
         num_classes: int,
@@ -130,6 +132,7 @@ class ClassTable(StoredTable):
         self._adopt(weights, biases, optimizer, None, random)
 
     @classmethod
+    @own_error_state
     def from_arrays(
         cls,
         weights: NDArray[Any],
@@ -211,6 +214,7 @@ class ClassTable(StoredTable):
         self.rounding_seed = int(random.integers(2**63))
         self.step = 0
 
+    @own_error_state
     def train_step(
         self, loss: Loss, labels: ArrayLike, inputs: ArrayLike, upstream: ArrayLike | None = None
     ) -> StepResult:

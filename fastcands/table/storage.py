@@ -16,6 +16,7 @@ from fastcands.table.arrays import TableArrays
 from fastcands.table.container import Container, write_container
 from fastcands.table.in_place import InPlaceFile
 from fastcands.table.sampler_states import pack_states, unpack_state
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.tables import as_class_table
 
 __all__ = ["StoredTable", "check_state"]
@@ -57,6 +58,7 @@ class StoredTable(TableArrays):
             "optimizer": self.optimizer.to_dict(),
         }
 
+    @own_error_state
     def save(self, path: str | os.PathLike[str], *, samplers: Mapping[str, Any] | None = None) -> None:
         """Write the table to one file, from which `load` gets a table that goes on exactly from here.
 
@@ -105,6 +107,7 @@ class StoredTable(TableArrays):
         write_atomically(target, lambda file: write_container(file, manifest, self._all_arrays() | arrays))
 
     @classmethod
+    @own_error_state
     def load(
         cls,
         path: str | os.PathLike[str],
@@ -215,6 +218,7 @@ class StoredTable(TableArrays):
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{file.path}: {error}") from None
 
+    @own_error_state
     def flush(self) -> None:
         """Complete the file of a table that is trained in place: all on the disk, checksums renewed.
 
