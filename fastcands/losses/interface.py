@@ -82,7 +82,8 @@ class ExactLoss(ABC):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`.
+            True classes, each in [0, V) or the loss's `ignore_index`. Lists of different lengths and sparse matrices
+            (B, V) of ones are taken too: each example then has its own number of them.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
 
@@ -96,8 +97,7 @@ class ExactLoss(ABC):
         TypeError
             If an array has a dtype that its argument cannot have.
         ValueError
-            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. No sampler has
-            moved then.
+            If shapes disagree, a label is outside [0, V), or labels are one-hot.
         """
         batch = self._batch(weights, biases, labels, inputs)
         return _finish(batch, self._evaluate(batch, None))[0]
@@ -115,7 +115,8 @@ class ExactLoss(ABC):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`.
+            True classes, each in [0, V) or the loss's `ignore_index`. Lists of different lengths and sparse matrices
+            (B, V) of ones are taken too: each example then has its own number of them.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         upstream : array, shape (B,), optional
@@ -133,8 +134,7 @@ class ExactLoss(ABC):
         TypeError
             If an array has a dtype that its argument cannot have.
         ValueError
-            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. No sampler has
-            moved then.
+            If shapes disagree, a label is outside [0, V), or labels are one-hot.
         """
         batch = self._batch(weights, biases, labels, inputs)
         given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)
@@ -144,7 +144,12 @@ class ExactLoss(ABC):
 
 
 class Sampler(Protocol):
-    """What a sampled loss asks of a sampler."""
+    """What a sampled loss asks of a sampler.
+
+    It may also have ``never_drawn(labels)``, as `CandidateSampler` has it: then labels that it gives no weight are
+    refused before it draws. Where labels are ignored or ragged, ``sample`` gets those that are classes, (N, 1), and
+    may draw candidates for each of them only if every example has one label.
+    """
 
     @property
     def num_classes(self) -> int:
@@ -228,7 +233,8 @@ class SampledLoss(ABC):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`.
+            True classes, each in [0, V) or the loss's `ignore_index`. Lists of different lengths and sparse matrices
+            (B, V) of ones are taken too: each example then has its own number of them.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         sampled_values : SampledValues or tuple of three arrays, optional
@@ -245,8 +251,8 @@ class SampledLoss(ABC):
         TypeError
             If an array has a dtype that its argument cannot have.
         ValueError
-            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. No sampler has
-            moved then.
+            If shapes disagree, a label is outside [0, V), labels are one-hot, or a sampler has another number of
+            classes or a label's weight is 0 there. No sampler has moved then.
         """
         batch = self._batch(weights, biases, labels, inputs)
         batch, values = self._candidates(batch, sampled_values)
@@ -265,7 +271,8 @@ class SampledLoss(ABC):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`.
+            True classes, each in [0, V) or the loss's `ignore_index`. Lists of different lengths and sparse matrices
+            (B, V) of ones are taken too: each example then has its own number of them.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         upstream : array, shape (B,), optional
@@ -286,8 +293,8 @@ class SampledLoss(ABC):
         TypeError
             If an array has a dtype that its argument cannot have.
         ValueError
-            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. No sampler has
-            moved then.
+            If shapes disagree, a label is outside [0, V), labels are one-hot, or a sampler has another number of
+            classes or a label's weight is 0 there. No sampler has moved then.
         """
         batch = self._batch(weights, biases, labels, inputs)
         given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)

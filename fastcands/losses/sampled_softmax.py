@@ -209,7 +209,7 @@ class SampledSoftmaxLoss(SampledLoss):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`; at least one row.
+            True classes, each in [0, V) or the loss's `ignore_index`; at least one row. Ragged as in `value`.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         sampled_values : SampledValues or tuple of three arrays, optional

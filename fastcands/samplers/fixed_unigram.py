@@ -32,7 +32,7 @@ class FixedUnigramSampler(StreamSampler):
         Number of classes, of this shard if there are several; up to 2**31 - 1. It has to agree with the weights.
     unigrams : array of numbers, shape (n,), optional
         Weights of the classes that are not reserved: counts, probabilities, anything proportional. An array, a memmap
-        or a list. Used as float32.
+        or a list; a pandas Series is put in order by its index. Used as float32.
     vocab_file : path, optional
         A file with a class a line, its weight after the last comma; it may be compressed by gzip. In place of
         `unigrams`.

@@ -108,7 +108,7 @@ class TableArrays:
         ----------
         labels : integer array, shape (N, T) or (N,)
             True classes of each example; with T of them each has the target 1 / T, and the example's rank is that of
-            the one that ranks first.
+            the one that ranks first. Lists of different lengths and sparse matrices (N, V) of ones are taken too.
         inputs : array, shape (N, D)
             What the model computed for each example.
         k : int or sequence of int, default (1, 5, 10)

@@ -225,7 +225,7 @@ class ClassTable(StoredTable):
         loss : loss object
             `SampledSoftmaxLoss`, `SoftmaxLoss` or any object with their ``value_and_grad``.
         labels : integer array, shape (B, T) or (B,)
-            True classes of each example.
+            True classes of each example; also ragged, where the loss takes such labels.
         inputs : array, shape (B, D)
             What the model computed for each example.
         upstream : array, shape (B,), optional
