@@ -89,7 +89,7 @@ class RowGradient(NamedTuple):
         num_rows = as_size(num_rows, "num_rows")
         ids_ = as_class_ids(ids, "ids", num_classes=num_rows, ndim=1, limit_name="num_rows")
         rows_ = as_array(rows, "rows")
-        check_row_pairs(ids_, rows_)
+        check_row_pairs(ids_, rows_, rows.dtype if isinstance(rows, np.ndarray) else rows_.dtype)
         flat = np.ascontiguousarray(rows_ if rows_.ndim == 2 else rows_[:, None])
         order = np.argsort(ids_, kind="stable")
         sorted_ids = ids_[order]

@@ -80,6 +80,11 @@ class NCELoss(SampledLoss):
         super().__post_init__()
         as_log_normalizer(self.log_normalizer)
 
+    def _batch(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> Batch:
+        batch = super()._batch(weights, biases, labels, inputs)
+        as_log_normalizer(self.log_normalizer, len(batch.inputs))  # before the sampler moves
+        return batch
+
     def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:
         shift = as_log_normalizer(self.log_normalizer, len(batch.inputs))
         return sampled_per_logit(

@@ -49,6 +49,7 @@ def copy_state(state: Mapping[str, NDArray[Any]], arrays: Mapping[str, NDArray[A
 
     Examples
     --------
+    >>> import numpy as np
     >>> own = {"x": np.zeros(2)}
     >>> copy_state({"x": np.ones(2), "y": np.ones(3)}, own)
     >>> own["x"].tolist()

@@ -16,6 +16,7 @@ from fastcands.table.arrays import TableArrays
 from fastcands.table.container import Container, write_container
 from fastcands.table.in_place import InPlaceFile
 from fastcands.table.sampler_states import pack_states, unpack_state
+from fastcands.validation.arrays import check_array
 from fastcands.validation.error_state import own_error_state
 from fastcands.validation.tables import as_class_table
 
@@ -28,6 +29,8 @@ def check_state(optimizer: Optimizer, arrays: Mapping[str, NDArray[Any]], state:
         what = sorted(state) if isinstance(state, Mapping) else type(state).__name__
         raise ValueError(f"optimizer_state must be a dict with {sorted(arrays)}, got {what}")
     for name, array in arrays.items():
+        for key, remembered in state[name].items() if isinstance(state[name], dict) else ():
+            check_array(remembered, f"optimizer_state[{name!r}][{key!r}]")
         expected = {key: (tuple(a.shape), np.dtype(a.dtype)) for key, a in optimizer.state_arrays(array).items()}
         part = state[name]
         came: Any = type(part).__name__

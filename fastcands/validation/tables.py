@@ -77,10 +77,13 @@ def as_class_table(weights: Any, biases: Any) -> tuple[NDArray[Any], NDArray[Any
     return as_plain(weights), as_plain(biases)
 
 
-def check_row_pairs(ids: NDArray[np.int64], rows: NDArray[Any]) -> None:
-    """Refuse rows that are no contributions (N, D) or (N,) to the gradient of a table, one for each id."""
-    if rows.dtype not in (np.float32, np.float64):
-        raise TypeError(f"rows must be float32 or float64, got {rows.dtype}")
+def check_row_pairs(ids: NDArray[np.int64], rows: NDArray[Any], dtype: np.dtype[Any]) -> None:
+    """Refuse rows that are no contributions (N, D) or (N,) to the gradient of a table, one for each id.
+
+    `dtype` is that in which they came: those of another byte order would be copied whole.
+    """
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(f"rows must be float32 or float64, got {dtype}")
     if rows.ndim not in (1, 2) or len(rows) != len(ids):
         raise ValueError(f"rows must have shape ({len(ids)}, D) or ({len(ids)},) as ids do, got {rows.shape}")
 

@@ -39,7 +39,7 @@ class Case(NamedTuple):
     value: np.ndarray[Any, Any]
     per_class: bool = False
     in_place: bool = False
-    """Whether the argument is trained, so that another byte order is refused."""
+    """Whether another byte order is refused: the argument is trained, or can be large."""
 
 
 def softmax_loss() -> fc.SampledSoftmaxLoss:
@@ -187,7 +187,7 @@ CASES = {
     "gradient ids": Case(lambda a: updated("ids", a), "gradient.ids", np.array([0, 3]), in_place=True),
     "gradient rows": Case(lambda a: updated("rows", a), "gradient.rows", WEIGHTS[:2], in_place=True),
     "from_pairs ids": Case(lambda a: fc.RowGradient.from_pairs(a, INPUTS, V), "ids", np.array([3, 1, 3, 0])),
-    "from_pairs rows": Case(lambda a: fc.RowGradient.from_pairs([3, 1, 3, 0], a, V), "rows", INPUTS),
+    "from_pairs rows": Case(lambda a: fc.RowGradient.from_pairs([3, 1, 3, 0], a, V), "rows", INPUTS, in_place=True),
     "nn draw": Case(nn_draw, "true_classes", LABELS),
     "nn fixed": Case(nn_fixed, "unigrams", NUMBERS, True),
     "nn all": Case(lambda a: fc.nn.all_candidate_sampler(a, 2, V, True), "true_classes", LABELS),
@@ -361,3 +361,16 @@ def test_what_numpy_cannot_convert_is_named() -> None:
 def test_a_masked_number_is_refused() -> None:
     with pytest.raises(TypeError, match="k must be an integer, got a masked array"):
         table().topk(INPUTS, np.ma.array(2, mask=True))
+
+
+def test_optimizer_states_of_another_table_are_checked() -> None:
+    def call(state: Any) -> None:
+        fc.ClassTable.from_arrays(WEIGHTS, optimizer_state={"weights": {"accumulator": state}})
+
+    name = r"optimizer_state\['weights'\]\['accumulator'\]"
+    with pytest.raises(ValueError, match=rf"{name} must have no masked entries, got 21"):
+        call(np.ma.array(WEIGHTS, mask=True))
+    with pytest.raises(TypeError, match=rf"{name} must be a NumPy array, got list"):
+        call([[1, 2], [3]])
+    with pytest.raises(ValueError, match=r"optimizer_state of weights must be .*, got .*dtype\('>f4'\)"):
+        call(WEIGHTS.astype(">f4"))
