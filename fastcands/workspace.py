@@ -106,8 +106,8 @@ def dtype_of(field: Field, sizes: Any) -> np.dtype[Any]:
     return np.dtype(getattr(sizes, name) if isinstance(name, str) else name)
 
 
-@functools.lru_cache(_REMEMBERED)
-def _declared_results(job: Any, sizes: Any) -> list[tuple[str, Callable[..., NDArray[Any]], Shape, np.dtype[Any]]]:
+@functools.lru_cache(_MOST_SETS)
+def _declared_results(job: Any, sizes: Any) -> list[tuple[str, Callable[..., NDArray[Any]], _Shape, np.dtype[Any]]]:
     """Return name, maker, shape and dtype of the results that a job declares, found once for calls of a size."""
     results = []
     for name, field in job._field_defaults.items():

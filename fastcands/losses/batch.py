@@ -16,7 +16,8 @@ from fastcands.kernels.table.view import FLOAT32, TableView
 from fastcands.losses.shards import Shards, as_biases, as_inputs, as_weights
 from fastcands.precision import Precision, resolve
 from fastcands.threads import get_num_threads
-from fastcands.validation.ids import as_labels_and_present
+from fastcands.validation.arrays import as_array
+from fastcands.validation.labels import as_labels_and_present
 from fastcands.workspace import scratch
 
 __all__ = ["Batch", "as_upstream", "no_gradients"]
@@ -29,7 +30,7 @@ def as_upstream(upstream: Any, examples: int, dtype: np.dtype[Any]) -> NDArray[A
     """Return the weights of the examples, (B,); ones for None."""
     if upstream is None:
         return np.ones(examples, dtype)
-    array = np.asarray(upstream)
+    array = as_array(upstream, "upstream")
     if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
         raise TypeError(f"upstream must be numbers, got {array.dtype}")
     if array.shape != (examples,):

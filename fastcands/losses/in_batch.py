@@ -49,6 +49,11 @@ def add_batch_classes(
     if drawn is None:
         return SampledValues(own, label_counts, own_counts)
     others = drawn.sampled_candidates
+    if np.ndim(others) != 1:
+        raise ValueError(
+            "the sampler must draw one set of candidates for all examples beside in_batch, got shape "
+            f"{np.shape(others)}"
+        )
     other_counts = combined(others, drawn.sampled_expected_count)
     if unique:
         new = ~np.isin(others, own)

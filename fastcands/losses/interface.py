@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from fastcands.gradients import Gradients
 from fastcands.losses.batch import Batch, as_upstream
-from fastcands.losses.in_batch import Frequencies, add_batch_classes
+from fastcands.losses.drawing import draw_candidates
+from fastcands.losses.in_batch import Frequencies
 from fastcands.losses.sampled_values import as_sampled_values
 from fastcands.precision import as_precision
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.ids import as_ignore_index
 from fastcands.validation.numbers import as_flag, as_positive, as_size
 from fastcands.values import SampledValues
@@ -69,6 +71,7 @@ class ExactLoss(ABC):
             precision=self.precision,
         )
 
+    @own_error_state
     def value(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> NDArray[Any]:
         """Return the loss of each example.
 
@@ -79,7 +82,8 @@ class ExactLoss(ABC):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`.
+            True classes, each in [0, V) or the loss's `ignore_index`. Lists of different lengths and sparse matrices
+            (B, V) of ones are taken too: each example then has its own number of them.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
 
@@ -93,12 +97,12 @@ class ExactLoss(ABC):
         TypeError
             If an array has a dtype that its argument cannot have.
         ValueError
-            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. Then no sampler
-            has changed its state.
+            If shapes disagree, a label is outside [0, V), or labels are one-hot.
         """
         batch = self._batch(weights, biases, labels, inputs)
         return _finish(batch, self._evaluate(batch, None))[0]
 
+    @own_error_state
     def value_and_grad(
         self, weights: Any, biases: Any, labels: Any, inputs: Any, upstream: Any = None
     ) -> tuple[NDArray[Any], Gradients]:
@@ -111,7 +115,8 @@ class ExactLoss(ABC):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`.
+            True classes, each in [0, V) or the loss's `ignore_index`. Lists of different lengths and sparse matrices
+            (B, V) of ones are taken too: each example then has its own number of them.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         upstream : array, shape (B,), optional
@@ -129,8 +134,7 @@ class ExactLoss(ABC):
         TypeError
             If an array has a dtype that its argument cannot have.
         ValueError
-            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. Then no sampler
-            has changed its state.
+            If shapes disagree, a label is outside [0, V), or labels are one-hot.
         """
         batch = self._batch(weights, biases, labels, inputs)
         given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)
@@ -140,7 +144,12 @@ class ExactLoss(ABC):
 
 
 class Sampler(Protocol):
-    """What a sampled loss needs from a sampler."""
+    """What a sampled loss needs from a sampler.
+
+    It may also have ``never_drawn(labels)``, as `CandidateSampler` has it: then labels that it gives no weight are
+    refused before it draws. Where labels are ignored or ragged, ``sample`` gets those that are classes, (N, 1), and
+    may draw candidates for each of them only if every example has one label.
+    """
 
     @property
     def num_classes(self) -> int:
@@ -207,25 +216,13 @@ class SampledLoss(ABC):
                         f"{name} must draw from the {batch.weights.total} classes of weights, got "
                         f"{source.num_classes} classes"
                     )
-            values = self._draw(batch)
-        if batch.present is not None:
+            values = draw_candidates(self.sampler, self.in_batch, batch, self.num_sampled, self.unique)
+        if batch.present is not None and len(batch.labels):
             substitute = values.sampled_candidates.reshape(-1)[0]
             batch = batch._replace(labels=np.where(batch.present, batch.labels, substitute))
         return batch, values
 
-    def _draw(self, batch: Batch) -> SampledValues:
-        # the sampler must not count labels that are no class, nor learn from them
-        labels = batch.labels if batch.present is None else batch.labels[batch.present][:, None]
-        drawn = self.sampler.sample(labels, self.num_sampled, unique=self.unique) if self.num_sampled else None
-        if self.in_batch is not None:
-            drawn = add_batch_classes(self.in_batch, labels, drawn, self.unique)
-        assert drawn is not None  # num_sampled is 0 with in_batch only
-        if batch.present is not None:
-            counts = np.ones(batch.labels.shape)
-            counts[batch.present] = drawn.true_expected_count[:, 0]
-            drawn = drawn._replace(true_expected_count=counts)
-        return as_sampled_values(drawn, batch.labels, batch.weights.total, per_example=True)
-
+    @own_error_state
     def value(self, weights: Any, biases: Any, labels: Any, inputs: Any, *, sampled_values: Any = None) -> NDArray[Any]:
         """Return the loss of each example.
 
@@ -236,7 +233,8 @@ class SampledLoss(ABC):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`.
+            True classes, each in [0, V) or the loss's `ignore_index`. Lists of different lengths and sparse matrices
+            (B, V) of ones are taken too: each example then has its own number of them.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         sampled_values : SampledValues or tuple of three arrays, optional
@@ -253,13 +251,15 @@ class SampledLoss(ABC):
         TypeError
             If an array has a dtype that its argument cannot have.
         ValueError
-            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. Then no sampler
-            has changed its state.
+            If shapes disagree, a label is outside [0, V), labels are one-hot, or a sampler has another number of
+            classes or a label's weight is 0 there. Then no sampler has
+            changed its state.
         """
         batch = self._batch(weights, biases, labels, inputs)
         batch, values = self._candidates(batch, sampled_values)
         return _finish(batch, self._evaluate(batch, values, None))[0]
 
+    @own_error_state
     def value_and_grad(
         self, weights: Any, biases: Any, labels: Any, inputs: Any, upstream: Any = None, *, sampled_values: Any = None
     ) -> tuple[NDArray[Any], Gradients]:
@@ -272,7 +272,8 @@ class SampledLoss(ABC):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`.
+            True classes, each in [0, V) or the loss's `ignore_index`. Lists of different lengths and sparse matrices
+            (B, V) of ones are taken too: each example then has its own number of them.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         upstream : array, shape (B,), optional
@@ -293,8 +294,9 @@ class SampledLoss(ABC):
         TypeError
             If an array has a dtype that its argument cannot have.
         ValueError
-            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. Then no sampler
-            has changed its state.
+            If shapes disagree, a label is outside [0, V), labels are one-hot, or a sampler has another number of
+            classes or a label's weight is 0 there. Then no sampler has
+            changed its state.
         """
         batch = self._batch(weights, biases, labels, inputs)
         given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)

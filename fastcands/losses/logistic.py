@@ -11,6 +11,7 @@ from fastcands.kernels.epilogues.logistic import LOGISTIC
 from fastcands.losses.batch import Batch
 from fastcands.losses.interface import Result, SampledLoss
 from fastcands.losses.per_logit import sampled_per_logit
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.losses import as_log_normalizer
 from fastcands.values import SampledValues
 
@@ -74,9 +75,15 @@ class NCELoss(SampledLoss):
 
     log_normalizer: Any = field(default=0.0, kw_only=True)
 
+    @own_error_state
     def __post_init__(self) -> None:
         super().__post_init__()
         as_log_normalizer(self.log_normalizer)
+
+    def _batch(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> Batch:
+        batch = super()._batch(weights, biases, labels, inputs)
+        as_log_normalizer(self.log_normalizer, len(batch.inputs))  # before the sampler moves
+        return batch
 
     def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:
         shift = as_log_normalizer(self.log_normalizer, len(batch.inputs))

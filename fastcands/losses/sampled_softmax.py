@@ -15,6 +15,7 @@ from fastcands.losses.interface import Result, SampledLoss
 from fastcands.losses.per_example import per_example_loss
 from fastcands.losses.sampled_step import SampledLossStep
 from fastcands.losses.smoothing import smooth_sampled
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_flag, as_fraction
 from fastcands.values import SampledValues
 
@@ -195,6 +196,7 @@ class SampledSoftmaxLoss(SampledLoss):
             upstream=upstream,
         )  # fmt: skip
 
+    @own_error_state
     def diagnose(
         self, weights: Any, biases: Any, labels: Any, inputs: Any, *, sampled_values: Any = None
     ) -> Diagnostics:
@@ -207,7 +209,7 @@ class SampledSoftmaxLoss(SampledLoss):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`; at least one example.
+            True classes, each in [0, V) or the loss's `ignore_index`; at least one example. Ragged as in `value`.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         sampled_values : SampledValues or tuple of three arrays, optional
@@ -228,6 +230,7 @@ class SampledSoftmaxLoss(SampledLoss):
         batch = self._batch(weights, biases, labels, inputs)._replace(precision="highest")
         if not len(batch.inputs):
             raise ValueError("labels must have at least one example, got none")
-        if sampled_values is not None and np.ndim(sampled_values[0]) != 1:
-            raise ValueError(f"sampled_candidates must have 1 dimension, got shape {np.shape(sampled_values[0])}")
-        return _diagnose(*self._candidates(batch, sampled_values), self.remove_accidental_hits)
+        batch, values = self._candidates(batch, sampled_values)
+        if values.sampled_candidates.ndim != 1:
+            raise ValueError(f"sampled_candidates must have 1 dimension, got shape {values.sampled_candidates.shape}")
+        return _diagnose(batch, values, self.remove_accidental_hits)

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from fastcands.gradients import RowGradient
 from fastcands.kernels.table.view import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, TableView
+from fastcands.validation.arrays import as_array, as_per_class
 from fastcands.validation.tables import check_partition_strategy
 
 __all__ = ["Shards", "as_biases", "as_inputs", "as_weights"]
 
+_PLAIN = (np.ndarray, np.memmap)
 _FLOAT32 = np.dtype(np.float32)
 _STORAGE = {"float32": FLOAT32, "float64": FLOAT64, "float16": FLOAT16, "bfloat16": BFLOAT16}
 
@@ -123,18 +125,30 @@ def _check_float(array: NDArray[Any], name: str) -> None:
         raise TypeError(f"{name} must be float32, float64, float16 or bfloat16 in native byte order, got {array.dtype}")
 
 
+def _ndim(part: Any) -> int:
+    """Return the dimensions of an array or of nested lists; -1 for rows of different lengths."""
+    try:
+        return int(np.ndim(part))
+    except (TypeError, ValueError, RuntimeError):
+        return -1
+
+
 def _as_shards(value: Any, name: str, ndim: int, strategy: str) -> Shards:
     check_partition_strategy(strategy)
-    if isinstance(value, np.ndarray) and value.ndim == ndim and value.size and _storage(value.dtype) is not None:
+    if type(value) in _PLAIN and value.ndim == ndim and value.size and _storage(value.dtype) is not None:
         return Shards([np.asarray(value)], len(value), strategy, False)  # a fast path for the usual case
     # a list of numbers or of rows is not a list of shards, which are arrays
-    listed = isinstance(value, Sequence) and len(value) > 0 and all(np.ndim(part) == ndim for part in value)
+    listed = isinstance(value, Sequence) and len(value) > 0 and all(_ndim(part) == ndim for part in value)
     if isinstance(value, Sequence) and len(value) == 0:
         raise ValueError(f"{name} must be an array or a list with at least one shard, got an empty list")
     parts = list(value) if listed else [value]
-    arrays = [np.asarray(part) for part in parts]
+    names = [f"{name}[{s}]" for s in range(len(parts))] if listed else [name]
+    for part, part_name in zip(parts, names, strict=True):
+        if isinstance(part, np.ndarray):
+            _check_float(part, part_name)  # of another byte order, it would be copied at every call
+    arrays = [as_per_class(part, part_name) for part, part_name in zip(parts, names, strict=True)]
     for s, array in enumerate(arrays):
-        part_name = f"{name}[{s}]" if listed else name
+        part_name = names[s]
         _check_float(array, part_name)
         if array.ndim != ndim:
             shape = "(V, D)" if ndim == 2 else "(V,)"
@@ -176,7 +190,7 @@ def as_biases(biases: Any, partition_strategy: str, num_classes: int) -> Shards 
 
 def as_inputs(inputs: Any, weights: Shards, examples: int) -> NDArray[Any]:
     """Return inputs (B, D), checked against the table and the labels."""
-    array = np.asarray(inputs)
+    array = as_array(inputs, "inputs")
     if array.dtype.kind in "iub":
         raise TypeError(f"inputs must be floating point, got {array.dtype}: are labels and inputs swapped?")
     _check_float(array, "inputs")

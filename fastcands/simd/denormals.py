@@ -2,9 +2,9 @@
 
 A peaked softmax is full of probabilities near 1e-38. An operation that reads or produces a denormal number takes a
 hundred times as long as any other, and its contribution is lost in rounding anyway. The mode belongs to a thread, so
-each worker sets it when it starts and restores the old mode at the end. `docs/precision.md` says which
-results it changes, and by how much at most. Bits that are only copied do not change; a conversion from float32 to float64
-is arithmetic.
+each worker sets it when it starts and restores the old mode at the end. `docs/precision.md` says which results it
+changes, and by how much at most. Bits that are only copied do not change; a conversion from float32 to float64 is
+arithmetic.
 """
 
 from __future__ import annotations

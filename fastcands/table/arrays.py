@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastcands.optimizers import Optimizer
 from fastcands.table.evaluation import evaluate, top_classes_of
 from fastcands.table.results import Evaluation, TopK
+from fastcands.validation.error_state import own_error_state
 
 __all__ = ["TableArrays"]
 
@@ -47,6 +48,7 @@ class TableArrays:
             f"optimizer={self.optimizer}, step={self.step})"
         )
 
+    @own_error_state
     def topk(self, inputs: ArrayLike, k: int) -> TopK:
         """Return the classes of highest score for each example, exactly.
 
@@ -90,6 +92,7 @@ class TableArrays:
         """
         return top_classes_of(self.weights, self.biases, inputs, k)
 
+    @own_error_state
     def evaluate(
         self,
         labels: ArrayLike,
@@ -105,7 +108,7 @@ class TableArrays:
         ----------
         labels : integer array, shape (N, T) or (N,)
             True classes of each example; with T of them each has the target 1 / T, and the example's rank is that of
-            the one that ranks first.
+            the one that ranks first. Lists of different lengths and sparse matrices (N, V) of ones are taken too.
         inputs : array, shape (N, D)
             What the model computed for each example.
         k : int or sequence of int, default (1, 5, 10)

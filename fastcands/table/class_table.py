@@ -15,8 +15,9 @@ from fastcands.table.results import StepResult
 from fastcands.table.shards import shard_slices
 from fastcands.table.storage import StoredTable, check_state
 from fastcands.table.uninterrupted import Uninterrupted
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_size
-from fastcands.validation.tables import check_class_table, check_trainable
+from fastcands.validation.tables import as_class_table, check_trainable
 
 __all__ = ["ClassTable", "Loss"]
 
@@ -105,6 +106,7 @@ class ClassTable(StoredTable):
     (True, 1)
     """
 
+    @own_error_state
     def __init__(
         self,
         num_classes: int,
@@ -130,6 +132,7 @@ class ClassTable(StoredTable):
         self._adopt(weights, biases, optimizer, None, random)
 
     @classmethod
+    @own_error_state
     def from_arrays(
         cls,
         weights: NDArray[Any],
@@ -185,7 +188,7 @@ class ClassTable(StoredTable):
         [0.8, 0.8]
         """
         table = cls.__new__(cls)
-        check_class_table(weights, biases)
+        weights, biases = as_class_table(weights, biases)
         table._adopt(weights, biases, optimizer, optimizer_state, np.random.default_rng(seed))
         return table
 
@@ -211,6 +214,7 @@ class ClassTable(StoredTable):
         self.rounding_seed = int(random.integers(2**63))
         self.step = 0
 
+    @own_error_state
     def train_step(
         self, loss: Loss, labels: ArrayLike, inputs: ArrayLike, upstream: ArrayLike | None = None
     ) -> StepResult:
@@ -221,7 +225,7 @@ class ClassTable(StoredTable):
         loss : loss object
             `SampledSoftmaxLoss`, `SoftmaxLoss` or any object with their ``value_and_grad``.
         labels : integer array, shape (B, T) or (B,)
-            True classes of each example.
+            True classes of each example; also ragged, where the loss takes such labels.
         inputs : array, shape (B, D)
             What the model computed for each example.
         upstream : array, shape (B,), optional

@@ -12,7 +12,7 @@ from fastcands.kernels.table.blocking import panel_width
 from fastcands.table.results import Evaluation, TopK
 from fastcands.table.scores import Scores
 from fastcands.threads import get_num_threads
-from fastcands.validation.ids import as_labels_and_present
+from fastcands.validation.labels import as_labels_and_present
 from fastcands.validation.numbers import as_size
 
 __all__ = ["evaluate", "top_classes_of"]

@@ -15,6 +15,7 @@ from fastcands.kernels.table.blocking import MR, panel_width, panels_for, whole_
 from fastcands.kernels.table.packing import pack_inputs
 from fastcands.losses.shards import as_inputs, as_weights
 from fastcands.threads import get_num_threads
+from fastcands.validation.arrays import as_array
 from fastcands.workspace import scratch
 
 __all__ = ["Scores"]
@@ -52,7 +53,7 @@ class Scores:
         self, weights: NDArray[Any], biases: NDArray[Any] | None, inputs: Any, examples: int | None = None
     ) -> None:
         table = as_weights(weights)
-        given = np.asarray(inputs)
+        given = as_array(inputs, "inputs")
         self.inputs = as_inputs(given, table, len(given) if examples is None and given.ndim else examples or 0)
         wide = any(a is not None and a.dtype == np.float64 for a in (weights, biases, self.inputs))
         self.dtype = np.dtype(np.float64 if wide else np.float32)

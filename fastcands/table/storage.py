@@ -16,7 +16,9 @@ from fastcands.table.arrays import TableArrays
 from fastcands.table.container import Container, write_container
 from fastcands.table.in_place import InPlaceFile
 from fastcands.table.sampler_states import pack_states, unpack_state
-from fastcands.validation.tables import check_class_table
+from fastcands.validation.arrays import check_array
+from fastcands.validation.error_state import own_error_state
+from fastcands.validation.tables import as_class_table
 
 __all__ = ["StoredTable", "check_state"]
 
@@ -27,6 +29,8 @@ def check_state(optimizer: Optimizer, arrays: Mapping[str, NDArray[Any]], state:
         what = sorted(state) if isinstance(state, Mapping) else type(state).__name__
         raise ValueError(f"optimizer_state must be a dict with {sorted(arrays)}, got {what}")
     for name, array in arrays.items():
+        for key, remembered in state[name].items() if isinstance(state[name], dict) else ():
+            check_array(remembered, f"optimizer_state[{name!r}][{key!r}]")
         expected = {key: (tuple(a.shape), np.dtype(a.dtype)) for key, a in optimizer.state_arrays(array).items()}
         part = state[name]
         came: Any = type(part).__name__
@@ -57,6 +61,7 @@ class StoredTable(TableArrays):
             "optimizer": self.optimizer.to_dict(),
         }
 
+    @own_error_state
     def save(self, path: str | os.PathLike[str], *, samplers: Mapping[str, Any] | None = None) -> None:
         """Write the table to one file, from which `load` restores a table that continues exactly from here.
 
@@ -105,6 +110,7 @@ class StoredTable(TableArrays):
         write_atomically(target, lambda file: write_container(file, manifest, self._all_arrays() | arrays))
 
     @classmethod
+    @own_error_state
     def load(
         cls,
         path: str | os.PathLike[str],
@@ -202,8 +208,7 @@ class StoredTable(TableArrays):
     def _restore(self, file: Container, arrays: dict[str, NDArray[Any]], optimizer: Optimizer | None) -> None:
         manifest = file.manifest
         try:
-            self.weights, self.biases = arrays["weights"], arrays.get("biases")
-            check_class_table(self.weights, self.biases)
+            self.weights, self.biases = as_class_table(arrays["weights"], arrays.get("biases"))
             self.optimizer = from_dict(manifest["optimizer"]) if optimizer is None else optimizer
             state: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in self._arrays()}
             for name, array in arrays.items():
@@ -216,6 +221,7 @@ class StoredTable(TableArrays):
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{file.path}: {error}") from None
 
+    @own_error_state
     def flush(self) -> None:
         """Complete the file of a table that is trained in place: write everything to disk and renew the checksums.
 
