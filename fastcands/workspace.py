@@ -55,6 +55,8 @@ class Field(NamedTuple):
         A string is the attribute of the sizes that has it; None is ``"dtype"``, that of the arithmetic.
     written, read : str
         Names of the stages that write and read it, separated by spaces; ``caller`` is the Python code around them.
+    on_cache_lines : bool
+        Whether a result begins on a cache line though it may be small.
     """
 
     kind: str
@@ -62,6 +64,7 @@ class Field(NamedTuple):
     dtype: DTypeLike | None
     written: str
     read: str
+    on_cache_lines: bool = False
 
 
 def given(shape: Callable[[Any], _Shape], dtype: DTypeLike | None = None, *, read: str) -> Any:
@@ -70,10 +73,11 @@ def given(shape: Callable[[Any], _Shape], dtype: DTypeLike | None = None, *, rea
 
 
 def result(
-    shape: Callable[[Any], _Shape], dtype: DTypeLike | None = None, *, written: str, read: str = "caller"
-) -> Any:
+    shape: Callable[[Any], _Shape], dtype: DTypeLike | None = None, *, written: str, read: str = "caller",
+    on_cache_lines: bool = False,
+) -> Any:  # fmt: skip
     """Declare a new array of each call, which is returned."""
-    return Field("result", shape, dtype, written, read)
+    return Field("result", shape, dtype, written, read, on_cache_lines)
 
 
 def shared(shape: Callable[[Any], _Shape], dtype: DTypeLike | None = None, *, written: str, read: str) -> Any:
@@ -113,7 +117,7 @@ def _declared_results(job: Any, sizes: Any) -> list[tuple[str, Callable[..., NDA
     for name, field in job._field_defaults.items():
         if field.kind == "result":
             shape = field.shape(sizes)
-            make = aligned if math.prod(shape) >= _LARGE else np.empty
+            make = aligned if field.on_cache_lines or math.prod(shape) >= _LARGE else np.empty
             results.append((name, make, shape, dtype_of(field, sizes)))
     return results
 

@@ -149,7 +149,9 @@ class FullLossJob(NamedTuple):
     """Sums of e^(logit - chunk_max), or of the losses of single logits with target 0."""
     input_sums: Any = result(lambda n: n.input_sums_shape, written="gradients")
     """Each chunk's share of the gradient of the inputs."""
-    weight_rows: Any = result(lambda n: (n.padded if n.needs_grad else 0, n.width), written="gradients")
+    weight_rows: Any = result(
+        lambda n: (n.padded if n.needs_grad else 0, n.width), written="gradients", on_cache_lines=True
+    )
     """Gradient of the table."""
     bias_rows: Any = result(lambda n: (n.padded if n.needs_grad else 0,), written="gradients")
     """Gradient of the biases."""
