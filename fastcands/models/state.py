@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
+
+from fastcands.validation.arrays import as_array
 
 __all__ = ["check_arrays", "check_offsets", "copy_state"]
 
@@ -49,6 +50,7 @@ def copy_state(state: Mapping[str, NDArray[Any]], arrays: Mapping[str, NDArray[A
 
     Examples
     --------
+    >>> import numpy as np
     >>> own = {"x": np.zeros(2)}
     >>> copy_state({"x": np.ones(2), "y": np.ones(3)}, own)
     >>> own["x"].tolist()
@@ -61,12 +63,12 @@ def copy_state(state: Mapping[str, NDArray[Any]], arrays: Mapping[str, NDArray[A
         if key and owner in parameters and name not in arrays:
             raise ValueError(f"the state has {name!r}, which the optimizer of this model does not have")
     for name, array in arrays.items():
-        came = np.asarray(state[name])
+        came = as_array(state[name], name)
         if came.shape != array.shape or came.dtype != array.dtype:
             expected = f"{array.dtype} of shape {array.shape}"
             raise ValueError(f"{name} must be {expected}, got {came.dtype} of shape {came.shape}")
     for name, array in arrays.items():
-        array[...] = state[name]
+        array[...] = as_array(state[name], name)
 
 
 def check_offsets(state: Mapping[str, Any], num_classes: int) -> NDArray[Any] | None:
@@ -89,7 +91,9 @@ def check_offsets(state: Mapping[str, Any], num_classes: int) -> NDArray[Any] | 
     ValueError
         If they have another shape.
     """
-    offsets = state.get("logit_offsets")
-    if offsets is not None and np.shape(offsets) != (num_classes,):
-        raise ValueError(f"logit_offsets must have shape ({num_classes},), got {np.shape(offsets)}")
+    if state.get("logit_offsets") is None:
+        return None
+    offsets = as_array(state["logit_offsets"], "logit_offsets")
+    if offsets.shape != (num_classes,):
+        raise ValueError(f"logit_offsets must have shape ({num_classes},), got {offsets.shape}")
     return offsets

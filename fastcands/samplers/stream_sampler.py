@@ -13,6 +13,7 @@ from fastcands.kernels.sampling.expected_counts import inclusion_probabilities
 from fastcands.samplers.drawing import Workspace, draw_unique, draw_with_repetition
 from fastcands.samplers.interface import CandidateSampler
 from fastcands.samplers.stream import Seed, Stream
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.ids import as_class_ids, as_labels
 from fastcands.validation.numbers import as_flag, as_size
 from fastcands.validation.samplers import (
@@ -53,6 +54,7 @@ class StreamSampler(CandidateSampler):
         """Number of classes; ids run from 0 to num_classes - 1."""
         return self._distribution.num_classes
 
+    @own_error_state
     def sample(
         self,
         labels: ArrayLike,
@@ -123,11 +125,16 @@ class StreamSampler(CandidateSampler):
             distribution.learn(flat_labels)
         return SampledValues(drawn.ids, counts[num_sampled:].reshape(labels.shape), counts[:num_sampled])
 
+    @own_error_state
     def probability(self, ids: ArrayLike) -> NDArray[np.float64]:
         """Return the probability of each id; see `CandidateSampler.probability`."""
         checked = as_class_ids(ids, "ids", num_classes=self.num_classes)
         with self._lock:
             return self._distribution.probability(checked)
+
+    def never_drawn(self, labels: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Return which labels have weight 0; see `CandidateSampler.never_drawn`."""
+        return self._distribution.never_drawn(labels)
 
     def _identity(self) -> dict[str, Any]:
         return {"sampler": type(self).__name__, "num_classes": self.num_classes}
@@ -138,6 +145,7 @@ class StreamSampler(CandidateSampler):
             identity = self._identity() | self._distribution.identity()
             return identity | self._stream.state() | self._distribution.state()
 
+    @own_error_state
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where another sampler was; see `CandidateSampler.load_state_dict`."""
         place = as_stream_state(state, self._identity())

@@ -8,9 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.validation.ids import index_text
-
-__all__ = ["Written", "not_finite_example", "not_finite_row"]
+__all__ = ["Written", "check_examples", "not_finite_row"]
 
 
 class Written(NamedTuple):
@@ -59,42 +57,40 @@ def not_finite_row(
         if first is not None:
             place = _place(row, first, is_vector or len(before) < len(gradient))
             return ValueError(f"{name} must be finite, got {before[first]} at {place}")
-    for name, _, after in written:
-        first = _first(after)
-        if first is not None:
-            place = _place(row, first, is_vector or len(after) < len(gradient))
-            return ValueError(
-                f"{name} must stay finite, but the step would write {after[first]} at {place}: gradient, learning rate "
-                f"or {name} too large (the row's gradient is up to {np.abs(gradient).max():.3g})"
-            )
-    return ValueError(f"{table} must stay finite, but the step overflows in row {row}")
+    # what was found by computing the step is in what the step would write
+    name, after = next((name, after) for name, _, after in written if not np.isfinite(after).all())
+    first = int(np.argmin(np.isfinite(after)))
+    place = _place(row, first, is_vector or len(after) < len(gradient))
+    return ValueError(
+        f"{name} must stay finite, but the step would write {after[first]} at {place}: gradient, learning rate or "
+        f"{name} too large (the row's gradient is up to {np.abs(gradient).max():.3g})"
+    )
 
 
-def not_finite_example(
-    i: int, loss: Any, gradient: NDArray[Any], inputs: Any, upstream: Any
-) -> ValueError:
-    """Return the error for an example whose loss, or the gradient of whose inputs, is NaN or infinite.
+def check_examples(losses: NDArray[Any], gradients: NDArray[Any], inputs: Any, upstream: Any) -> None:
+    """Refuse examples whose loss, or the gradient of whose inputs, is NaN or infinite.
 
     Parameters
     ----------
-    i : int
-        The example.
-    loss : float
-        Its loss.
-    gradient : array, shape (D,)
-        The gradient of its inputs.
+    losses : array, shape (B,)
+        Of the examples.
+    gradients : array, shape (B, D)
+        Of their inputs.
     inputs : array, shape (B, D)
-        Of all examples.
+        As the caller gave them.
     upstream : array, shape (B,), or None
-        Of all examples.
+        As the caller gave it.
     """
+    good = np.isfinite(losses)
+    if good.all() and np.isfinite(gradients).all():
+        return
+    i = int(np.argmin(good & np.isfinite(gradients).all(axis=1)))
     if upstream is not None and not np.isfinite(np.asarray(upstream)[i]):
-        return ValueError(f"upstream[{i}] must be finite, got {np.asarray(upstream)[i]}")
-    own = np.asarray(inputs)[i]
-    first = _first(own)
+        raise ValueError(f"upstream[{i}] must be finite, got {np.asarray(upstream)[i]}")
+    first = _first(np.asarray(inputs)[i])
     if first is not None:
-        return ValueError(f"inputs{index_text(i * len(own) + first, (i + 1, len(own)))} must be finite, got {own[first]}")
-    what, why = f"the loss of example {i} is {loss}", "inputs or the rows of its classes are not finite, or too large"
-    if np.isfinite(loss):
-        what = f"the gradient of inputs[{i}] has {gradient[_first(gradient)]}"
-    return ValueError(f"{what}: {why}")
+        raise ValueError(f"inputs[{i}, {first}] must be finite, got {np.asarray(inputs)[i, first]}")
+    what = f"the loss of example {i} is {losses[i]}"
+    if good[i]:
+        what = f"the gradient of inputs[{i}] has {gradients[i, _first(gradients[i])]}"
+    raise ValueError(f"{what}: inputs or the rows of its classes are not finite, or too large")

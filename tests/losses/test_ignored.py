@@ -127,7 +127,7 @@ def test_a_batch_of_ignored_examples_only(name: str) -> None:
 
 def test_the_rank_loss_chooses_by_the_other_examples() -> None:
     """The candidates kept are those of the batch without its ignored examples."""
-    weights, biases, labels, inputs, upstream = _problem(1)
+    weights, biases, labels, inputs, _ = _problem(1)
     kept = (labels != -1).any(axis=1)
     rng = np.random.default_rng(2)
     values = fc.SampledValues(rng.permutation(V)[:S], np.ones(labels.shape), np.ones(S))

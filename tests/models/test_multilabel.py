@@ -200,6 +200,10 @@ def test_refused() -> None:
         model.load_state_dict({name: array for name, array in state.items() if name != "bag.accumulator"})
     with pytest.raises(ValueError, match=r"^bag must be float32 of shape \(9, 3\), got float64 of shape \(9, 3\)$"):
         model.load_state_dict({**state, "bag": np.zeros((9, 3))})
+    with pytest.raises(ValueError, match=r"^the state has 'bag.velocity', which the optimizer of this model does not"):
+        model.load_state_dict({**state, "bag.velocity": np.zeros((9, 3), np.float32)})
+    with pytest.raises(ValueError, match=r"^logit_offsets must have shape \(40,\), got \(5,\)$"):
+        model.load_state_dict({**state, "logit_offsets": np.zeros(5)})
     assert same(before, copies(model))
     model.load_state_dict(state)
     assert same(state, copies(model))

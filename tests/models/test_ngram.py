@@ -202,6 +202,12 @@ def test_refused_states_change_nothing() -> None:
         model.load_state_dict({**state, "embedding": np.zeros((7, 3), np.float32)})
     with pytest.raises(ValueError, match=r"^table_weights must be float32 .*, got float64 of shape \(6, 3\)$"):
         model.load_state_dict({**state, "table_weights": np.zeros((6, 3))})
+    with pytest.raises(
+        ValueError, match=r"^the state has 'embedding.velocity', which the optimizer of this model does"
+    ):
+        model.load_state_dict({**state, "embedding.velocity": np.zeros((6, 3), np.float32)})
+    with pytest.raises(ValueError, match=r"^logit_offsets must have shape \(6,\), got \(5,\)$"):
+        model.load_state_dict({**state, "logit_offsets": np.zeros(5)})
     assert same(before, copies(model))
     model.load_state_dict(state)
     assert same(state, copies(model))

@@ -124,7 +124,8 @@ def test_gradient_rows_may_be_bfloat16(shape: tuple[int, ...]) -> None:
 
 def test_numbers_beyond_the_largest_become_it() -> None:
     table = np.ones((2, 3), np.float32).astype(HALF)
-    fc.SGD(1.0).update(table, {}, fc.RowGradient(np.array([1]), np.array([[0, 3.4e38, -3.4e38]], np.float32), 2), step=0)
+    rows = np.array([[0, 3.4e38, -3.4e38]], np.float32)
+    fc.SGD(1.0).update(table, {}, fc.RowGradient(np.array([1]), rows, 2), step=0)
     most = np.float32(ml_dtypes.finfo(HALF).max)
     assert_array_equal(table.astype(np.float32), [[1, 1, 1], [1, -most, most]])
 

@@ -16,12 +16,8 @@ SAMPLERS: dict[str, Any] = {
     "other counts": lambda **seed: fc.FixedUnigramSampler(8, unigrams=COUNTS[::-1], **seed),
     "distorted": lambda **seed: fc.FixedUnigramSampler(8, unigrams=COUNTS, distortion=0.75, **seed),
     "reserved": lambda **seed: fc.FixedUnigramSampler(8, unigrams=COUNTS[:6], num_reserved_ids=2, **seed),
-    "shard 0": lambda **seed: fc.FixedUnigramSampler(
-        8, unigrams=np.arange(1.0, 17.0), num_shards=2, shard=0, **seed
-    ),
-    "shard 1": lambda **seed: fc.FixedUnigramSampler(
-        8, unigrams=np.arange(1.0, 17.0), num_shards=2, shard=1, **seed
-    ),
+    "shard 0": lambda **seed: fc.FixedUnigramSampler(8, unigrams=np.arange(1.0, 17.0), num_shards=2, shard=0, **seed),
+    "shard 1": lambda **seed: fc.FixedUnigramSampler(8, unigrams=np.arange(1.0, 17.0), num_shards=2, shard=1, **seed),
     "learned": lambda **seed: fc.LearnedUnigramSampler(8, **seed),
     "uniform": lambda **seed: fc.UniformSampler(8, **seed),
     "log-uniform": lambda **seed: fc.LogUniformSampler(8, **seed),

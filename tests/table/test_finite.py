@@ -13,12 +13,8 @@ V, D, B = 60, 8, 12
 LOSSES: dict[str, Any] = {
     "softmax": lambda: fc.SampledSoftmaxLoss(fc.LogUniformSampler(V, seed=2), 20, ignore_index=-1),
     "nce": lambda: fc.NCELoss(fc.LogUniformSampler(V, seed=2), 20, unique=False, ignore_index=-1),
-    "rank": lambda: fc.RankSampledSoftmaxLoss(
-        fc.LogUniformSampler(V, seed=2), 20, num_resampled=9, ignore_index=-1
-    ),
-    "medium": lambda: fc.SampledSoftmaxLoss(
-        fc.LogUniformSampler(V, seed=2), 20, ignore_index=-1, precision="medium"
-    ),
+    "rank": lambda: fc.RankSampledSoftmaxLoss(fc.LogUniformSampler(V, seed=2), 20, num_resampled=9, ignore_index=-1),
+    "medium": lambda: fc.SampledSoftmaxLoss(fc.LogUniformSampler(V, seed=2), 20, ignore_index=-1, precision="medium"),
     "exact": lambda: fc.SoftmaxLoss(ignore_index=-1),
     "logistic": lambda: fc.LogisticLoss(ignore_index=-1),
 }
@@ -57,17 +53,20 @@ def test_bad_numbers_anywhere(name: str, optimizer: Any, dtype: str) -> None:
         place = tuple(int(rng.integers(size)) for size in array.shape)
         array[place] = bad
         before = _snapshot(tables[0])
+        of_example, message = where in ("inputs", "upstream"), ""
+        ignored = of_example and (labels[place[0]] == -1).all()
         try:
-            with np.errstate(all="ignore"):  # numbers that overflow on the way to a refusal
-                tables[0].train_step(LOSSES[name](), labels, kinds["inputs"], kinds["upstream"])
+            tables[0].train_step(LOSSES[name](), labels, kinds["inputs"], kinds["upstream"])
         except ValueError as error:
+            message = str(error)
+        if message:
             refused += 1
             assert _snapshot(tables[0]) == before
-            assert where not in ("inputs", "upstream") or np.isfinite(bad) or f"{where}[{place[0]}" in str(error)
-            assert where not in ("inputs", "upstream") or (labels[place[0]] != -1).any()
+            assert not ignored
+            assert not of_example or np.isfinite(bad) or f"{where}[{place[0]}" in message
         else:
             made += 1
-            if where in ("inputs", "upstream") and (labels[place[0]] == -1).all():  # as if it had held nothing
+            if ignored:  # as if it had held nothing
                 tables[1].train_step(LOSSES[name](), labels, inputs, upstream)
                 assert _snapshot(tables[0]) == _snapshot(tables[1])
             array[place] = 0  # of a row outside the step

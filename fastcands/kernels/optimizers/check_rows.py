@@ -21,7 +21,7 @@ from fastcands.stages import StagedKernel
 __all__ = ["check_rows"]
 
 
-def check_share(worker: int, num_threads: int, counter: int, job: Any) -> None:
+def _check_share(worker: int, num_threads: int, counter: int, job: Any) -> None:
     """Look for the first row of one worker, one of equal shares of a `RowUpdate`, that would not be finite."""
     mode = flush_denormals()
     rule_of_step, table, per_weight, per_row, rows = job.rule, job.table, job.per_weight, job.per_row, job.rows
@@ -56,5 +56,5 @@ def check_share(worker: int, num_threads: int, counter: int, job: Any) -> None:
     restore_denormals(mode)
 
 
-check_rows = StagedKernel(check=check_share)
+check_rows = StagedKernel(check=_check_share)
 """``check_rows(update, None, num_threads)`` writes `RowUpdate.faulty` and nothing else."""
