@@ -53,6 +53,9 @@ class ExactLoss(ABC):
     ignore_index: int | None = field(default=None, kw_only=True)
     precision: str | None = field(default=None, kw_only=True)
 
+    inputs_show_rows: ClassVar[bool] = True
+    """Whether a row with a gradient that is not finite makes that of the inputs so: it is a sum over all rows."""
+
     def __post_init__(self) -> None:
         as_positive(self.temperature, "temperature")
         as_ignore_index(self.ignore_index)
@@ -176,6 +179,9 @@ class SampledLoss(ABC):
 
     _divides_logits: ClassVar[bool] = True
     """Whether the temperature is that of the logits."""
+
+    inputs_show_rows: ClassVar[bool] = True
+    """Whether a row with a gradient that is not finite makes that of the inputs so: it is a sum over all rows."""
 
     def __post_init__(self) -> None:
         if not callable(getattr(self.sampler, "sample", None)):

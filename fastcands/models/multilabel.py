@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 import fastcands as fc
 from fastcands.data import ExtremeData
 from fastcands.models.embedding_bag import EmbeddingBag
-from fastcands.models.state import check_arrays, check_offsets, copy_state
+from fastcands.models.state import check_arrays, check_offsets, copy_state, guarded
 from fastcands.validation.arrays import as_per_class
 from fastcands.validation.error_state import own_error_state
 
@@ -242,7 +242,7 @@ class MultilabelModel:
         """Return every array of the model by the name it is saved under."""
         assert self.table.biases is not None
         arrays = {"bag": self.bag.table, "table_weights": self.table.weights, "table_biases": self.table.biases}
-        states = {f"table_{name}": state for name, state in self.table.optimizer_state.items()}
+        states = {f"table_{name}": state for name, state in self.table._optimizer_state.items()}
         states["bag"] = self._bag_state
         for name, state in states.items():
             arrays.update({f"{name}.{key}": array for key, array in state.items()})
@@ -254,10 +254,10 @@ class MultilabelModel:
         Returns
         -------
         dict of str to array
-            The model's own arrays, not copies, and the numbers of steps.
+            The model's own arrays, not copies, those of optimizers read-only, and the numbers of steps.
         """
         offsets = {} if self.logit_offsets is None else {"logit_offsets": self.logit_offsets}
-        return {**self._arrays(), **offsets, "step": np.array([self.step, self.table.step])}
+        return {**guarded(self._arrays()), **offsets, "step": np.array([self.step, self.table.step])}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Restore the state of a model of the same sizes and optimizer.
@@ -276,5 +276,6 @@ class MultilabelModel:
         arrays = {**self._arrays(), "step": np.zeros(2, np.int64)}
         offsets = check_offsets(state, self.table.num_classes)
         copy_state(state, arrays)
+        self.table._check_state()
         self.step, self.table.step = arrays["step"].tolist()
         self.logit_offsets = offsets

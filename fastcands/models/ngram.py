@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 import fastcands as fc
 from fastcands.models.feed_forward import Activations, FeedForward
 from fastcands.models.predictor import NGramPredictor
-from fastcands.models.state import check_offsets, copy_state
+from fastcands.models.state import check_offsets, copy_state, guarded
 from fastcands.validation.arrays import as_per_class
 from fastcands.validation.error_state import own_error_state
 
@@ -264,7 +264,7 @@ class NGramModel:
             **{f"table_{name}": array for name, array in self._table_arrays()},
         }
         states = {**self.optimizer_state}
-        states.update({f"table_{name}": state for name, state in self.table.optimizer_state.items()})
+        states.update({f"table_{name}": state for name, state in self.table._optimizer_state.items()})
         for name, state in states.items():
             arrays.update({f"{name}.{key}": array for key, array in state.items()})
         return arrays
@@ -279,10 +279,10 @@ class NGramModel:
         Returns
         -------
         dict of str to array
-            The model's own arrays, not copies, and ``step``.
+            The model's own arrays, not copies, those of optimizers read-only, and ``step``.
         """
         offsets = {} if self.logit_offsets is None else {"logit_offsets": self.logit_offsets}
-        return {**self._arrays(), **offsets, "step": np.array(self.step)}
+        return {**guarded(self._arrays()), **offsets, "step": np.array(self.step)}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Restore the state of a model of the same sizes and optimizers.
@@ -301,5 +301,6 @@ class NGramModel:
         arrays = {**self._arrays(), "step": np.array(0)}
         offsets = check_offsets(state, self.table.num_classes)
         copy_state(state, arrays)
+        self.table._check_state()
         self.step = self.table.step = int(arrays["step"])
         self.logit_offsets = offsets

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastcands.validation.arrays import as_array
 
-__all__ = ["check_arrays", "check_offsets", "copy_state"]
+__all__ = ["check_arrays", "check_offsets", "copy_state", "guarded"]
 
 
 def check_arrays(state: Mapping[str, Any], names: Iterable[str]) -> None:
@@ -97,3 +97,24 @@ def check_offsets(state: Mapping[str, Any], num_classes: int) -> NDArray[Any] | 
     if offsets.shape != (num_classes,):
         raise ValueError(f"logit_offsets must have shape ({num_classes},), got {offsets.shape}")
     return offsets
+
+
+def guarded(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return a model's arrays for its callers, those of optimizers read-only: steps rely on what is in them.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+        By name; those of optimizers have a dot in it.
+
+    Returns
+    -------
+    dict of str to array
+        The same memory.
+    """
+    given = dict(arrays)
+    for name in given:
+        if "." in name:
+            given[name] = given[name].view()
+            given[name].flags.writeable = False
+    return given

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from fastcands.kernels.optimizers.adagrad import AdagradRule
-from fastcands.optimizers.interface import Optimizer
+from fastcands.optimizers.interface import MODERATE, Optimizer
 from fastcands.validation.numbers import as_nonnegative
 from fastcands.validation.optimizers import check_denominator
 
@@ -73,3 +74,7 @@ class Adagrad(Optimizer):
 
     def _rule(self, lr: float, step: int) -> AdagradRule:
         return AdagradRule(lr, float(self.epsilon))
+
+    def _keeps_finite(self, rule: Any) -> bool:
+        # squares are below 2**80, and a step is not much longer than lr, but where squares are denormal
+        return bool(rule.lr <= MODERATE and not self.weight_decay and self.initial_accumulator <= MODERATE)

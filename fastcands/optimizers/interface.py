@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 
 from fastcands.gradients import RowGradient
 from fastcands.optimizers.description import BY_NAME, Configuration
-from fastcands.optimizers.row_step import State, is_bfloat16, prepare
+from fastcands.optimizers.row_step import RowStep, State, is_bfloat16, prepare
 from fastcands.validation.error_state import own_error_state
 from fastcands.validation.optimizers import StateArray, as_clip_norm, check_rising, check_state
 from fastcands.validation.seeds import as_unsigned_seed
 from fastcands.validation.tables import check_row_gradient, check_trainable
 
-__all__ = ["Optimizer", "State", "StateArray"]
+__all__ = ["MODERATE", "Optimizer", "State", "StateArray"]
+
+MODERATE = 2.0**20
+"""Learning rates up to this are moderate, see `Optimizer._keeps_finite`."""
 
 _LAST_STEP = "last_step"
 
@@ -198,6 +201,14 @@ class Optimizer(Configuration, ABC):
         >>> table.tolist()
         [1.0, 1.0, 0.0]
         """
+        row_step = self._row_step(table, state, gradient, step=step, seed=seed, name=name)
+        row_step.check()
+        return row_step.make
+
+    def _row_step(
+        self, table: NDArray[Any], state: State, gradient: RowGradient, *, step: int | None, seed: int, name: str
+    ) -> RowStep:
+        """Check everything but whether all numbers are finite; return the step."""
         check_trainable(table, name)
         check_state(self.state_arrays(table), state, name)
         if not isinstance(gradient, RowGradient):
@@ -211,21 +222,21 @@ class Optimizer(Configuration, ABC):
         if self._counts_steps:
             check_rising(state[_LAST_STEP], gradient.ids, step, name)
         per_weight, per_row = self._per_weight(), self._per_row()
-        row_step = prepare(
+        rule = self._rule(lr, int(step))
+        return prepare(
             table,
             [state[key] for key in per_weight],
             [state[key] for key in per_row],
             state.get(_LAST_STEP),
             gradient,
-            rule=self._rule(lr, int(step)),
+            rule=rule,
             weight_decay=float(self.weight_decay),
             clip_norm=as_clip_norm(self.clip_norm),
             seed=as_unsigned_seed(seed),
             step=int(step),
             names=[name, *(f"state[{key!r}] of {name}" for key in (*per_weight, *per_row))],
+            keeps_finite=self._keeps_finite(rule),
         )
-        row_step.check()
-        return row_step.make
 
     def _per_weight(self) -> dict[str, float]:
         """Return what is remembered for each weight: names of arrays like the table, and their first values."""
@@ -248,3 +259,12 @@ class Optimizer(Configuration, ABC):
     @abstractmethod
     def _rule(self, lr: float, step: int) -> tuple[float, ...]:
         """Return the rule of a step, a named tuple of floats."""
+
+    def _keeps_finite(self, rule: Any) -> bool:
+        """Return whether the rule keeps finite weights finite, of any size, if gradients are moderate.
+
+        That is, below 2**40, and all those that made the state were. Half the distance between the largest float32 and
+        the number before it is 2**103: no weight overflows if less is added. Not with weight decay that is added to the
+        gradient, as weights may be of any size.
+        """
+        return False

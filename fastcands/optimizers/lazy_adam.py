@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from fastcands.kernels.optimizers.lazy_adam import LazyAdamRule
-from fastcands.optimizers.interface import Optimizer
+from fastcands.optimizers.interface import MODERATE, Optimizer
 from fastcands.validation.numbers import as_flag, as_fraction, as_nonnegative
 from fastcands.validation.optimizers import check_denominator
 
@@ -110,3 +111,7 @@ class LazyAdam(Optimizer):
             new1=1 - beta1,
             new2=1 - beta2,
         )
+
+    def _keeps_finite(self, rule: Any) -> bool:
+        # the second moment may be 0 beside a first one of 2**40
+        return bool(rule.lr <= MODERATE and abs(rule.shrink) <= 1 and rule.epsilon >= 1 / MODERATE**2)

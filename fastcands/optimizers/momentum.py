@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from fastcands.kernels.optimizers.momentum import MomentumRule
-from fastcands.optimizers.interface import Optimizer
+from fastcands.optimizers.interface import MODERATE, Optimizer
 from fastcands.validation.numbers import as_flag, as_fraction
 
 __all__ = ["Momentum"]
@@ -94,3 +95,7 @@ class Momentum(Optimizer):
         momentum = float(self.momentum)
         own, share = (1.0, momentum) if self.nesterov else (0.0, 1.0)
         return MomentumRule(lr, momentum, own, share)
+
+    def _keeps_finite(self, rule: Any) -> bool:
+        # 2**40 steps make a velocity of 2**80 at most
+        return bool(rule.lr <= MODERATE and not self.weight_decay)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.gradients import RowGradient
-from fastcands.kernels.optimizers.check_rows import check_rows
+from fastcands.kernels.optimizers.check_rows import check_rows, scan_rows
 from fastcands.kernels.optimizers.update_rows import RowUpdate, update_rows
 from fastcands.threads import get_num_threads
 from fastcands.validation.finite import Written, not_finite_row
@@ -46,16 +46,27 @@ class RowStep(NamedTuple):
     """What messages call the arrays that are written, the table first."""
     is_vector: bool
     """Whether a row is one number."""
+    keeps_finite: bool
+    """See `Optimizer._keeps_finite`."""
 
-    def check(self) -> None:
-        """Refuse the step if it would write NaN or infinity; nothing is changed."""
+    def check(self, *, by_gradient: bool = False) -> bool:
+        """Refuse the step if it would write NaN or infinity; nothing is changed.
+
+        With `by_gradient` all is known to be finite but the gradient and, of a vector, the weights, and the rule keeps
+        it so for moderate gradients (`Optimizer._keeps_finite`). Returns whether that was enough to know.
+        """
         update = self.update
         if not update.rows.shape[1]:
-            return
+            return by_gradient
+        if by_gradient:
+            scan_rows(update, None, self.num_threads)
+            if int(update.faulty.min()) == len(update.ids):
+                return True
         check_rows(update, None, self.num_threads)
         u = int(update.faulty.min())
         if u < len(update.ids):
             raise self._refusal(u)
+        return False
 
     def _refusal(self, u: int) -> ValueError:
         """Return the error for row u of the gradient, which is made on a copy to see what becomes of it."""
@@ -101,7 +112,7 @@ def _as_matrix(array: NDArray[Any]) -> NDArray[Any]:
 def prepare(
     table: NDArray[Any], per_weight: Arrays, per_row: Arrays, last_step: NDArray[np.int64] | None,
     gradient: RowGradient, *, rule: tuple[float, ...], weight_decay: float, clip_norm: float, seed: int, step: int,
-    names: Sequence[str],
+    names: Sequence[str], keeps_finite: bool,
 ) -> RowStep:  # fmt: skip
     """Lay out a step; everything has been checked. Nothing is changed before it is made."""
     ids = np.ascontiguousarray(gradient.ids)
@@ -135,4 +146,4 @@ def prepare(
         step=step,
         faulty=np.empty(num_threads, np.int64),
     )
-    return RowStep(update, num_threads, originals, copies, tuple(names), table.ndim == 1)
+    return RowStep(update, num_threads, originals, copies, tuple(names), table.ndim == 1, keeps_finite)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from fastcands.kernels.optimizers.rowwise_adagrad import RowwiseAdagradRule
-from fastcands.optimizers.interface import Optimizer
+from fastcands.optimizers.interface import MODERATE, Optimizer
 from fastcands.validation.numbers import as_nonnegative
 from fastcands.validation.optimizers import check_denominator
 
@@ -78,3 +79,12 @@ class RowwiseAdagrad(Optimizer):
 
     def _rule(self, lr: float, step: int) -> RowwiseAdagradRule:
         return RowwiseAdagradRule(lr, float(self.epsilon), rate=0.0)
+
+    def _keeps_finite(self, rule: Any) -> bool:
+        # the root may be 0 where squares are denormal, so the rate is up to lr / epsilon
+        return bool(
+            rule.lr <= MODERATE
+            and not self.weight_decay
+            and rule.epsilon >= 1 / MODERATE**2
+            and self.initial_accumulator <= MODERATE
+        )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from fastcands.kernels.optimizers.sgd import SGDRule
-from fastcands.optimizers.interface import Optimizer
+from fastcands.optimizers.interface import MODERATE, Optimizer
 
 __all__ = ["SGD"]
 
@@ -45,3 +46,6 @@ class SGD(Optimizer):
 
     def _rule(self, lr: float, step: int) -> SGDRule:
         return SGDRule(lr)
+
+    def _keeps_finite(self, rule: Any) -> bool:
+        return bool(rule.lr <= MODERATE and not self.weight_decay)

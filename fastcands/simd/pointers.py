@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from fastcands.simd.memory import emit_prefetch
 
-__all__ = ["as_type_of", "not_finite", "pointers", "prefetch_each", "read", "write"]
+__all__ = ["as_type_of", "not_below", "pointers", "prefetch_each", "read", "write"]
 
 _CACHE_LINE = 64
 _INT64 = ir.IntType(64)
@@ -113,17 +113,17 @@ def as_type_of(typingctx: Any, example: Any, numbers: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def not_finite(typingctx: Any, numbers: Any) -> Any:
-    """Return 1 if a number is NaN or infinite, else 0; of a tuple, whether one of them is. Without a branch."""
+def not_below(typingctx: Any, numbers: Any, limit: Any) -> Any:
+    """Return 1 if the size of a number is not below a limit, or it is NaN, else 0; of a tuple, for any. No branch."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         found = ir.Constant(ir.IntType(1), 0)
-        for _, value in _parts(builder, signature.args[0], arguments[0]):
-            kind = ir.FunctionType(value.type, [value.type])
+        for kind, value in _parts(builder, signature.args[0], arguments[0]):
             name = "llvm.fabs.f32" if value.type == ir.FloatType() else "llvm.fabs.f64"
-            size = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-            wrong = builder.fcmp_unordered(">=", builder.call(size, [value]), ir.Constant(value.type, float("inf")))
-            found = builder.or_(found, wrong)
+            type_of_size = ir.FunctionType(value.type, [value.type])
+            size_of = builder.module.globals.get(name) or ir.Function(builder.module, type_of_size, name)
+            most = context.cast(builder, arguments[1], signature.args[1], kind)
+            found = builder.or_(found, builder.fcmp_unordered(">=", builder.call(size_of, [value]), most))
         return builder.zext(found, ir.IntType(32))
 
-    return types.uint32(numbers), codegen
+    return types.uint32(numbers, limit), codegen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastcands.optimizers import Optimizer
@@ -14,13 +15,27 @@ from fastcands.validation.error_state import own_error_state
 __all__ = ["TableArrays"]
 
 
+_AT_ONCE = 1 << 20
+
+
+def _is_moderate(array: NDArray[Any]) -> bool:
+    """Whether all numbers are below 2**80 in size."""
+    rows = max(1, _AT_ONCE // max(1, array.size // max(1, len(array))))
+    parts = (array[start : start + rows] for start in range(0, len(array), rows))
+    return all(bool((np.abs(part) < 2.0**80).all()) for part in parts)
+
+
 class TableArrays:
     """Weights, biases and the state of an optimizer. `ClassTable` creates and changes them."""
 
     weights: NDArray[Any]
     biases: NDArray[Any] | None
     optimizer: Optimizer
-    optimizer_state: dict[str, dict[str, NDArray[Any]]]
+    _optimizer_state: dict[str, dict[str, NDArray[Any]]]
+    _state_is_shared: bool = False
+    """Whether others have the arrays of the state too."""
+    _state_is_own: bool = False
+    """Whether only steps with moderate gradients have written the state: see `Optimizer._keeps_finite`."""
     rounding_seed: int
     step: int
 
@@ -29,6 +44,25 @@ class TableArrays:
         if self.biases is not None:
             arrays["biases"] = self.biases
         return arrays
+
+    @property
+    def optimizer_state(self) -> dict[str, dict[str, NDArray[Any]]]:
+        """What the optimizer remembers, ``{'weights': …, 'biases': …}``: the arrays themselves, not copies.
+
+        From here on the caller may write into them, so each step computes first all that it would write.
+        """
+        self._state_is_shared, self._state_is_own = True, False
+        return self._optimizer_state
+
+    @optimizer_state.setter
+    def optimizer_state(self, state: dict[str, dict[str, NDArray[Any]]]) -> None:
+        self._state_is_shared, self._state_is_own = True, False
+        self._optimizer_state = state
+
+    def _check_state(self) -> None:
+        """Find out whether what was read into the state might be that of moderate gradients."""
+        arrays = [array for state in self._optimizer_state.values() for array in state.values()]
+        self._state_is_own = not self._state_is_shared and all(map(_is_moderate, arrays))
 
     @property
     def num_classes(self) -> int:

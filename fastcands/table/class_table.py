@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -208,10 +208,11 @@ class ClassTable(StoredTable):
         self.optimizer = optimizer
         arrays = self._arrays()
         if state is None:
-            self.optimizer_state = {name: optimizer.init(array) for name, array in arrays.items()}
+            self._optimizer_state = {name: optimizer.init(array) for name, array in arrays.items()}
+            self._state_is_own = True
         else:
             check_state(optimizer, arrays, state)
-            self.optimizer_state = dict(state)
+            self._optimizer_state = dict(state)
         self.rounding_seed = int(random.integers(2**63))
         self.step = 0
 
@@ -276,26 +277,35 @@ class ClassTable(StoredTable):
         values, gradients = loss.value_and_grad(self.weights, self.biases, labels, inputs, upstream)
         check_examples(values, gradients.inputs, inputs, upstream)
         row_gradients: dict[str, Any] = {"weights": gradients.weights, "biases": gradients.biases}
-        updates = [self._plan(name, array, row_gradients[name]) for name, array in arrays.items()]
+        steps = [self._row_step(name, array, row_gradients[name]) for name, array in arrays.items()]
+        # weights that are not finite show in the gradient of the inputs, biases are looked at
+        known = self._state_is_own and getattr(loss, "inputs_show_rows", False)
+        moderate = [each.check(by_gradient=known and each.keeps_finite) for each in steps]
+        self._state_is_own = all(moderate)
         if self._file is not None:
             self._file.begin_changes()
         with Uninterrupted():
-            for update in updates:
-                update()
+            for each in steps:
+                each.make()
             self.step += 1
         return StepResult(values, gradients.inputs)
 
-    def _plan(self, name: str, array: NDArray[Any], gradient: Any) -> Callable[[], None]:
+    def _row_step(self, name: str, array: NDArray[Any], gradient: Any) -> Any:
         # weights and biases round by different bits
         seed = self.rounding_seed ^ (name == "biases")
-        return self.optimizer.plan(array, self.optimizer_state[name], gradient, step=self.step, seed=seed, name=name)
+        return self.optimizer._row_step(
+            array, self._optimizer_state[name], gradient, step=self.step, seed=seed, name=name
+        )
 
     def _compile_updates(self) -> None:
         """Update with a gradient without rows, so that errors of the compiler come before rows change."""
         for name, array in self._arrays().items():
             half = array.dtype.name == "bfloat16"
             rows = np.zeros((0, *array.shape[1:]), np.float32 if half else array.dtype)
-            self._plan(name, array, RowGradient(np.zeros(0, np.int64), rows, len(array)))()
+            step = self._row_step(name, array, RowGradient(np.zeros(0, np.int64), rows, len(array)))
+            step.check(by_gradient=True)
+            step.check()
+            step.make()
         self._compiled_for = self.optimizer
 
     def shards(self, num_shards: int, partition_strategy: Literal["div", "mod"] = "div") -> list[Self]:
@@ -339,7 +349,7 @@ class ClassTable(StoredTable):
             part = type(self).__new__(type(self))
             part.weights, part.optimizer, part.step = self.weights[classes], self.optimizer, self.step
             part.biases = None if self.biases is None else self.biases[classes]
-            part.optimizer_state = {
+            part._optimizer_state = {
                 name: {key: array[classes] for key, array in state.items()}
                 for name, state in self.optimizer_state.items()
             }

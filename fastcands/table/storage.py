@@ -48,7 +48,7 @@ class StoredTable(TableArrays):
 
     def _all_arrays(self) -> dict[str, NDArray[Any]]:
         arrays = dict(self._arrays())
-        for name, state in self.optimizer_state.items():
+        for name, state in self._optimizer_state.items():
             arrays.update({f"{name}.{key}": array for key, array in state.items()})
         return arrays
 
@@ -190,6 +190,8 @@ class StoredTable(TableArrays):
                     file.check(name)
             table = cls.__new__(cls)
             table._restore(file, arrays, optimizer)
+            if memory is None:  # to look at all of a file that is mapped would be to read it
+                table._check_state()
             for name, sampler in ({} if samplers is None else samplers).items():
                 saved = file.manifest["samplers"]
                 if name not in saved:
@@ -216,7 +218,7 @@ class StoredTable(TableArrays):
                 if key and owner in state:
                     state[owner][key] = array
             check_state(self.optimizer, self._arrays(), state)
-            self.optimizer_state = state
+            self._optimizer_state = state
             self.step, self.rounding_seed = int(manifest["step"]), int(manifest["rounding_seed"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{file.path}: {error}") from None

@@ -143,3 +143,59 @@ def test_many_threads_find_the_first_row() -> None:
         with fc.num_threads(threads), pytest.raises(ValueError, match="got nan in row 1234, "):
             fc.SGD(1.0).update(table, {}, gradient)
         assert (table == 1).all()
+
+
+KEPT: list[Any] = [
+    fc.SGD(2.0**20),
+    fc.Momentum(2.0**20, 0.999999999, nesterov=True),
+    fc.Momentum(2.0**20, catch_up=True),
+    fc.Adagrad(2.0**20, initial_accumulator=0, epsilon=2e-38),
+    fc.Adagrad(2.0**20, initial_accumulator=2e-38, epsilon=0),
+    fc.RowwiseAdagrad(2.0**20, initial_accumulator=0, epsilon=2.0**-40),
+    fc.LazyAdam(1e-2, beta2=0.1, epsilon=2.0**-40, weight_decay=100.0),
+    fc.LazyAdam(2.0**10, beta1=0.9999, beta2=0.5, catch_up=True),
+]
+
+
+@pytest.mark.parametrize("optimizer", KEPT, ids=repr)
+def test_moderate_gradients_keep_weights_of_any_size_finite(optimizer: Any) -> None:
+    """What `Optimizer._keeps_finite` promises, where it promises it."""
+    rng = np.random.default_rng(3)
+    table = (np.finfo(np.float32).max * rng.choice([-1, 1], (64, 33))).astype(np.float32)
+    table[::2] = 0
+    state = optimizer.init(table)
+    for step in range(60):
+        size = 2.0 ** rng.choice([-148.0, -75, -63, -62, -40, 0, 39.99], (64, 33))
+        rows = (size * rng.choice([-1, 1], size.shape)).astype(np.float32)
+        if step % 3 == 0:
+            rows[:] = np.where(table > 0, -1, 1) * 2.0**39.99  # as far outwards as it goes
+        row_step = optimizer._row_step(
+            table, state, fc.RowGradient(np.arange(64), rows, 64), step=step, seed=0, name="t"
+        )
+        assert row_step.keeps_finite
+        assert row_step.check(by_gradient=True)
+        row_step.make()
+        for array in (table, *state.values()):
+            assert np.isfinite(array).all()
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        fc.SGD(2.0**21),
+        fc.SGD(0.1, weight_decay=0.1),
+        fc.Momentum(0.1, weight_decay=0.1),
+        fc.Adagrad(0.1, weight_decay=0.1),
+        fc.Adagrad(0.1, initial_accumulator=1e30),
+        fc.RowwiseAdagrad(0.1, epsilon=1e-20),
+        fc.RowwiseAdagrad(0.1, weight_decay=0.1),
+        fc.LazyAdam(0.1, epsilon=1e-20),
+        fc.LazyAdam(1.0, weight_decay=3.0),
+        fc.LazyAdam(2.0**21),
+    ],
+    ids=repr,
+)
+def test_where_the_gradient_alone_is_not_enough(optimizer: Any) -> None:
+    table = np.ones((3, 2), np.float32)
+    gradient = fc.RowGradient(np.arange(3), np.ones((3, 2), np.float32), 3)
+    assert not optimizer._row_step(table, optimizer.init(table), gradient, step=5, seed=0, name="t").keeps_finite

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from fastcands.jit import kernel
-from fastcands.simd.pointers import as_type_of, not_finite, pointers, prefetch_each, read, write
+from fastcands.simd.pointers import as_type_of, not_below, pointers, prefetch_each, read, write
 
 
 @kernel
@@ -61,16 +61,18 @@ def test_numbers_take_the_type_of_an_example(kind: Any) -> None:
 
 
 @kernel
-def which_are_wrong(numbers: Any) -> Any:
-    return not_finite(numbers)
+def reaches(numbers: Any, limit: Any) -> Any:
+    return not_below(numbers, limit)
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_what_is_not_finite(kind: Any) -> None:
+def test_numbers_that_are_not_below_a_limit(kind: Any) -> None:
     for number in (0.0, -1.0, np.finfo(kind).max, np.finfo(kind).smallest_subnormal):
-        assert which_are_wrong(kind(number)) == 0
+        assert reaches(kind(number), np.inf) == 0
     for number in (np.nan, -np.nan, np.inf, -np.inf):
-        assert which_are_wrong(kind(number)) == 1
-        assert which_are_wrong((kind(1), kind(number))) == 1
-    assert which_are_wrong((kind(1), kind(2))) == 0
-    assert which_are_wrong(()) == 0
+        for limit in (2.0, np.inf):
+            assert reaches(kind(number), limit) == 1
+            assert reaches((kind(1), kind(number)), limit) == 1
+    assert reaches((kind(1), kind(2)), np.inf) == 0
+    assert reaches((), np.inf) == 0
+    assert [reaches(kind(number), 2.0) for number in (1.9, -1.9, 2, -2, 3)] == [0, 0, 1, 1, 1]

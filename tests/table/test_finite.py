@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ OPTIMIZERS = [fc.SGD(0.5), fc.Adagrad(0.5), fc.RowwiseAdagrad(0.5, weight_decay=
 
 
 def _arrays(table: fc.ClassTable) -> dict[str, Any]:
+    """The arrays, looked at without telling the table, which would look at its state in each step from then on."""
     arrays = {"weights": table.weights, "biases": table.biases}
-    for name, state in table.optimizer_state.items():
+    for name, state in table._optimizer_state.items():
         arrays |= {f"{name}.{key}": array for key, array in state.items()}
     return arrays
 
@@ -32,10 +34,12 @@ def _snapshot(table: fc.ClassTable) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in _arrays(table).items()} | {"step": bytes([table.step])}
 
 
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
 @pytest.mark.parametrize("name", LOSSES)
-def test_bad_numbers_anywhere(name: str, optimizer: Any, dtype: str) -> None:
+def test_bad_numbers_anywhere(name: str, optimizer: Any, dtype: str, shared: bool) -> None:
+    """In the state too where the caller has it; else steps look at the gradient alone."""
     rng = np.random.default_rng(1)
     refused = made = 0
     for _ in range(30):
@@ -47,7 +51,10 @@ def test_bad_numbers_anywhere(name: str, optimizer: Any, dtype: str) -> None:
         for table in tables:
             table.train_step(LOSSES[name](), labels, inputs, upstream)
         kinds = {"inputs": inputs.copy(), "upstream": upstream.copy(), **_arrays(tables[0])}
-        where = str(rng.choice([key for key in kinds if kinds[key].dtype.kind != "i"]))
+        if shared:
+            assert tables[0].optimizer_state
+        where = str(rng.choice([key for key in kinds if kinds[key].dtype.kind != "i" and (shared or "." not in key)]))
+        assert tables[0]._state_is_own == (not shared and not optimizer.weight_decay)
         array = kinds[where]
         bad = rng.choice([np.nan, np.inf, -np.inf, 1e25, 3e38])
         place = tuple(int(rng.integers(size)) for size in array.shape)
@@ -120,3 +127,40 @@ def test_only_the_sampler_has_moved_after_a_refusal() -> None:
         table.train_step(fc.SampledSoftmaxLoss(sampler, 5), [1, 2, 3], inputs)
     other.sample([1, 2, 3], 5)
     assert sampler.state_dict() == other.state_dict()
+
+
+def test_whose_state_it_is(tmp_path: Path) -> None:
+    """A step looks at the gradient alone only where nobody but such steps has written the state."""
+    inputs = np.ones((2, D), np.float32)
+
+    def own(table: fc.ClassTable, loss: Any = fc.SoftmaxLoss(), size: float = 1.0) -> bool:  # noqa: B008
+        table.train_step(loss, [1, 2], size * inputs)
+        return table._state_is_own
+
+    assert own(fc.ClassTable(V, D))
+    assert own(fc.ClassTable.from_arrays(np.zeros((V, D), np.float32)))
+    assert not own(fc.ClassTable(V, D), size=2.0**45)  # the moments are no longer moderate
+    shared = fc.ClassTable(V, D)
+    state = shared.optimizer_state
+    assert not own(shared)
+    assert not own(fc.ClassTable.from_arrays(shared.weights, shared.biases, optimizer_state=state))
+    shared.optimizer_state = state
+    assert not own(shared)
+    whole = fc.ClassTable(V, D)
+    assert not own(whole.shards(2)[0])
+    assert not own(whole)
+
+    class Foreign:
+        def value_and_grad(self, *arguments: Any) -> Any:
+            return fc.SoftmaxLoss().value_and_grad(*arguments)
+
+    assert not own(fc.ClassTable(V, D), Foreign())
+    saved = fc.ClassTable(V, D)
+    saved.save(tmp_path / "table.npz")
+    assert own(fc.ClassTable.load(tmp_path / "table.npz"))
+    mapped = fc.ClassTable.load(tmp_path / "table.npz", mmap="r+")
+    assert not own(mapped)
+    mapped.close()
+    saved.optimizer_state["weights"]["accumulator"][3, 3] = np.inf
+    saved.save(tmp_path / "table.npz")
+    assert not own(fc.ClassTable.load(tmp_path / "table.npz"))

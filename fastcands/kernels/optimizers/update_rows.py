@@ -69,8 +69,8 @@ class RowUpdate(NamedTuple):
     step: int
     """IN: int64."""
     faulty: Any
-    """OUT: (num_threads,) int64 of `check_rows`: the first row of the gradient, of those of a worker, that would write
-    NaN or infinity; the number of rows where there is none."""
+    """OUT: (num_threads,) int64 of `check_rows` and `scan_rows`: the first row of a worker's gradient rows that would
+    write NaN or infinity, or may; the number of rows where there is none."""
 
 
 @kernel
