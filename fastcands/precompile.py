@@ -111,6 +111,7 @@ def _loss_steps(dtype: str) -> Iterator[_Step]:
         f"candidates for each example, {dtype}",
         lambda: [
             SampledSoftmaxLoss(sampler, 4).value_and_grad(*problem, sampled_values=values),
+            NCELoss(sampler, 4).value_and_grad(*problem, sampled_values=values),
             RankSampledSoftmaxLoss(sampler, 8, num_resampled=4).value_and_grad(*problem),
         ],
     )

@@ -10,6 +10,7 @@ arrays of its last calls. Vectors load fastest from multiples of a cache line; N
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections import namedtuple
@@ -105,14 +106,24 @@ def dtype_of(field: Field, sizes: Any) -> np.dtype[Any]:
     return np.dtype(getattr(sizes, name) if isinstance(name, str) else name)
 
 
-def new_results(job: type[Any], sizes: Any, *, made: dict[str, NDArray[Any]] | None = None) -> dict[str, NDArray[Any]]:
-    """Return arrays for all results of a job, by name: those in `made`, and new, uninitialised ones."""
-    arrays = dict(made or {})
+@functools.lru_cache(_MOST_SETS)
+def _declared_results(job: Any, sizes: Any) -> list[tuple[str, Callable[..., NDArray[Any]], _Shape, np.dtype[Any]]]:
+    """Return name, function that allocates it, shape and dtype of each result of a job."""
+    results = []
     for name, field in job._field_defaults.items():
-        if field.kind == "result" and name not in arrays:
+        if field.kind == "result":
             shape = field.shape(sizes)
             make = aligned if math.prod(shape) >= _LARGE else np.empty
-            arrays[name] = make(shape, dtype_of(field, sizes))
+            results.append((name, make, shape, dtype_of(field, sizes)))
+    return results
+
+
+def new_results(job: Any, sizes: Any, *, made: dict[str, NDArray[Any]] | None = None) -> dict[str, NDArray[Any]]:
+    """Return arrays for all results of a job, by name: those in `made`, and new, uninitialised ones."""
+    arrays = dict(made or {})
+    for name, make, shape, dtype in _declared_results(job, sizes):
+        if name not in arrays:
+            arrays[name] = make(shape, dtype)
     return arrays
 
 

@@ -66,8 +66,9 @@ def _run(arguments, environment):
     )
 
 
-def test_the_tests_of_this_folder_pass(environment):
-    files = sorted(str(path) for path in HERE.rglob("test_*.py") if path != Path(__file__))
+def test_the_tests_of_vector_code_pass(environment):
+    folders = HERE, HERE.parent / "kernels" / "epilogues"
+    files = sorted(str(path) for folder in folders for path in folder.rglob("test_*.py") if path != Path(__file__))
     result = _run(["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files], environment)
     assert result.returncode == 0, result.stdout[-3000:]
 

@@ -86,6 +86,7 @@ class Epilogue(ABC):
     def __init__(self, name: str, *, in_package: bool = True) -> None:
         self.name, self.in_package = name, in_package
         self._compiled: dict[str, Any] = {}
+        self._sampled: dict[np.dtype[Any], SampledFunctions] = {}
 
     @abstractmethod
     def emit_reduce(self, tile: Tile) -> None:
@@ -160,7 +161,10 @@ class Epilogue(ABC):
 
     def sampled_functions(self, dtype: np.dtype[Any]) -> SampledFunctions:
         """Return the functions that the stages of a sampled loss call."""
-        return SampledFunctions(self.tile_function("reduce", dtype), self.terms)
+        known = self._sampled.get(dtype)
+        if known is None:
+            known = self._sampled[dtype] = SampledFunctions(self.tile_function("reduce", dtype), self.terms)
+        return known
 
     def full_functions(self, dtype: np.dtype[Any]) -> FullFunctions:
         """Return the functions that the passes of an exact loss call."""

@@ -197,9 +197,9 @@ def block_product(
         steps : blocks in each
         split : 1 where each block is followed by its lo parts, else 0
         add : whether to add to what is in `out`
-        out_stride : numbers from row to row of `out`, a multiple of 16
+        out_stride : numbers from row to row of `out`
     OUT
-        out : address of 32 rows of 32 float32, on a cache line
+        out : address of 32 rows of 32 float32; faster if each begins on a cache line
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

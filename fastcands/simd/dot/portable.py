@@ -91,7 +91,7 @@ def _emit_row(builder: Any, line: Any, right: Any, sums: Sequence[Any]) -> None:
 def emit_product(
     builder: Any, left: Any, right: Any, steps: Any, split: Any, add: Any, out: Any, out_stride: Any
 ) -> None:
-    """Emit a product, see `fastcands.simd.dot.block_product`; no address need be aligned to more than 64 bytes."""
+    """Emit a product, see `fastcands.simd.dot.block_product`."""
     size = builder.shl(int64(BLOCK_BYTES), split)
     zero = ir.Constant(_FLOATS, [ir.Constant(ir.FloatType(), 0.0)] * LANES)
     sums = [cgutils.alloca_once(builder, _FLOATS) for _ in range(2)]
@@ -101,7 +101,9 @@ def emit_product(
         for start_of_vector, slot in zip(addresses, sums, strict=True):
             builder.store(zero, slot)
             with builder.if_then(is_set(builder, add)):
-                builder.store(builder.load(start_of_vector), slot)
+                before = builder.load(start_of_vector)
+                before.align = 4
+                builder.store(before, slot)
         line = builder.add(left, builder.mul(rows.index, int64(LINE)))
         with cgutils.for_range(builder, steps) as loop:
             offset = builder.mul(loop.index, size)
@@ -112,7 +114,7 @@ def emit_product(
                             here = [builder.add(offset, int64(each * BLOCK_BYTES)) for each in part]
                             _emit_row(builder, builder.add(line, here[0]), builder.add(right, here[1]), sums)
         for start_of_vector, slot in zip(addresses, sums, strict=True):
-            builder.store(builder.load(slot), start_of_vector)
+            builder.store(builder.load(slot), start_of_vector).align = 4
 
 
 def product_twin(
