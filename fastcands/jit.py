@@ -1,10 +1,10 @@
-"""How every kernel is compiled: the one owner of Numba's options and of the on-disk cache.
+"""How kernels are compiled: the only place that sets Numba's options and manages the cache on disk.
 
-A kernel is compiled at its first call and stored next to the sources (or in ``NUMBA_CACHE_DIR``). Numba's own
-cache looks at the file a function stands in; kernels here are built from several files, so the stamp of every
-cached kernel covers all files that can change its machine code, and the versions of Numba and llvmlite.
-The processor's name and features are part of Numba's own cache key. What else a process chooses, such as an instruction
-set, joins the key by `vary`: machine code for each choice is stored side by side.
+A kernel is compiled at its first call and stored next to the sources (or in ``NUMBA_CACHE_DIR``). Numba's own cache
+checks only the file that defines a function. Kernels here call functions of other files, so the stamp of every cached
+kernel covers all files that can change its machine code, and the versions of Numba and llvmlite. The processor's name
+and features are part of Numba's own cache key. Other choices of a process, such as an instruction set, are added to the
+key by `vary`; machine code for each choice is stored.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _sources() -> list[Path]:
 
 @functools.cache
 def _source_stamp() -> str:
-    """Digest of every source a kernel can be built from."""
+    """Return the digest of all sources that kernels are built from."""
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
     for path in _sources():
         digest.update(path.relative_to(_PACKAGE).as_posix().encode())
@@ -58,10 +58,10 @@ def vary(folder: str, choice: Callable[[], Hashable]) -> None:
     Parameters
     ----------
     folder : str
-        Name of a folder: kernels in such a folder of the package depend on the choice, and those outside of the package
-        may.
+        Name of a folder. Kernels in folders of this name depend on the choice; kernels outside of the package may
+        depend on it.
     choice : callable
-        Returns what is chosen; called when such a kernel is compiled or loaded.
+        Returns the choice; called when such a kernel is compiled or loaded.
     """
     _variants[folder] = choice
 
@@ -75,12 +75,12 @@ def _variant(function: Callable[..., Any]) -> tuple[Hashable, ...]:
 
 
 def _stamped(locator: type[Any]) -> type[Any]:
-    """Return the cache locator with the package's stamp in place of the one of a single file."""
+    """Return the cache locator with the stamp of the package instead of that of a single file."""
 
     def get_source_stamp(self: Any) -> object:
         if Path(getattr(self, "_py_file", "")) in _sources():
             return _source_stamp()
-        return _source_stamp(), locator.get_source_stamp(self)  # a kernel that stands outside the package
+        return _source_stamp(), locator.get_source_stamp(self)  # a kernel outside the package
 
     return type(locator.__name__, (locator,), {"get_source_stamp": get_source_stamp})
 
@@ -90,17 +90,17 @@ class _CacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
 
 
 def _is_ours(kind: Any) -> bool:
-    """Whether the classes of all named tuples in a Numba type, or of those it points to, are the package's."""
+    """Whether all named tuples in a Numba type, or in those it points to, are classes of the package."""
     owner = getattr(kind, "instance_class", _KernelCache)
     parts = kind if isinstance(kind, BaseTuple) else getattr(kind, "named_tuples", ())
     return owner.__module__.partition(".")[0] == __package__ and all(map(_is_ours, parts))
 
 
 class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
-    """Numba's cache of a kernel, less what is compiled for a named tuple of another package's.
+    """Numba's cache of a kernel, without code for named tuples of other packages.
 
-    What a kernel does for it may be written in its file (see `by_type`), which no stamp covers. And where its class
-    cannot be imported, in another script, the whole index of the kernel would be unreadable.
+    Such code may come from the other package's file (see `by_type`), which no stamp covers. And in a process that
+    cannot import the class, the whole index of the kernel would be unreadable.
     """
 
     _impl_class = _CacheImpl
@@ -115,10 +115,10 @@ class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
         return (*super()._index_key(sig, codegen), *_variant(self._function))
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return what is stored for a signature, None if there is nothing.
+        """Return the stored code for a signature, None if there is none.
 
-        The index holds the types of all signatures. One that cannot be found in this process, of a module that is not
-        here, makes it unreadable: then it starts anew.
+        The index has the types of all signatures. If one of them cannot be imported in this process, the index is
+        unreadable and is emptied.
         """
         if not all(map(_is_ours, getattr(sig, "args", sig))):
             return None
@@ -129,7 +129,7 @@ class _KernelCache(caching.FunctionCache):  # type: ignore[misc]
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Store what was compiled for a signature."""
+        """Store the compiled code for a signature."""
         if all(map(_is_ours, data.signature.args)):
             super().save_overload(sig, data)
 
@@ -141,7 +141,7 @@ def cache_directories() -> list[Path]:
 
 def _compile_lazily(function: Callable[..., Any], *, parallel: bool, fastmath: frozenset[str]) -> Any:
     # error_model='numpy': division by zero gives inf or nan instead of a branch and a Python exception.
-    # nogil: other Python threads go on while a kernel runs.
+    # nogil: other Python threads can run while a kernel runs.
     dispatcher = numba.njit(
         function, parallel=parallel, nogil=True, error_model="numpy", fastmath=set(fastmath) or False
     )
@@ -159,11 +159,10 @@ def kernel(function: Callable[..., Any] | None = None, *, fastmath: frozenset[st
     Parameters
     ----------
     function : callable
-        The loop body. Arrays and scalars in, results written into arrays it is given.
+        The loop body. It takes arrays and scalars, and writes results into arrays among its arguments.
     fastmath : frozenset of str, default empty
         LLVM's fast-math flags by name. Never set them on a function that calls vector code of
-        ``fastcands.simd``: the flags reach the instructions of the callee, and rounding tricks there would be
-        folded away.
+        ``fastcands.simd``: the flags would apply to that code too, and LLVM would remove its rounding tricks.
 
     Returns
     -------
@@ -178,19 +177,20 @@ def kernel(function: Callable[..., Any] | None = None, *, fastmath: frozenset[st
 def by_type(function: Callable[..., Any]) -> functools._SingleDispatchCallable[Any]:
     """Return a function for kernels whose code is chosen by the type of its first argument.
 
-    It is ``functools.singledispatch``, for compiled callers too: they call what is registered for the class of a named
-    tuple or for the NumPy type of a number. The choice is made when the caller is compiled and costs nothing later.
+    It is ``functools.singledispatch`` that compiled callers can use too: they call the function that is registered for
+    the class of a named tuple or for the NumPy type of a number. It is chosen when the caller is compiled, so the
+    choice costs nothing at run time.
 
     Parameters
     ----------
     function : callable
-        What is done for a type for which nothing is registered.
+        Called for types for which nothing is registered.
 
     Returns
     -------
     callable
-        With the method ``register(class)``, a decorator of what is to be done for a class. The modules that register
-        must be imported before the caller is called. Called from Python, nothing is compiled.
+        With the method ``register(class)``, a decorator of the function for a class. Modules that register functions
+        must be imported before the caller is called. A call from Python compiles nothing.
 
     Examples
     --------
@@ -220,10 +220,10 @@ def by_type(function: Callable[..., Any]) -> functools._SingleDispatchCallable[A
 
 
 class _NamedCache(_KernelCache):
-    """The cache of a function that is made by another one, and so is told from its like by a name of its own."""
+    """The cache of a function that another function creates, and that is identified by its name."""
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        # Numba's own key holds what the function refers to, which is another object in every process
+        # Numba's own key has the objects that the function refers to, which differ between processes
         return sig, codegen.magic_tuple()
 
 
@@ -237,16 +237,16 @@ def callback(function: Callable[..., None], signature: Any, *, name: str = "", o
     signature : numba signature
         Types of its arguments; it returns nothing.
     name : str, optional
-        What tells the function from others that the same code makes: needed unless it stands at the top level of a
-        module.
+        Identifies the function among others that the same code creates. Needed unless the function is defined at the
+        top level of a module.
     on_disk : bool, default True
-        Whether to keep the machine code for other processes. Not for a function that is made from code outside the
-        package: an edit there would go unnoticed.
+        Whether to store the machine code for other processes. Must be False for a function that depends on code outside
+        the package: an edit there would not be noticed.
 
     Returns
     -------
     object
-        Its ``address`` is where the code stands, as long as the object lives.
+        Its ``address`` is that of the code, which exists as long as the object.
     """
     if name:
         function.__qualname__ = function.__name__ = name
@@ -263,15 +263,14 @@ def parallel_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     Parameters
     ----------
     function : callable
-        The loop body. Its workers must not depend on their number: a float sum has one order, whatever the
-        threads. ``prange`` counts in uint64, which together with int64 becomes float64: convert its index
-        first.
+        The loop body. Results must not depend on the number of workers: a sum of floats has one order. ``prange``
+        counts in uint64, which together with int64 becomes float64, so convert its index first.
 
     Returns
     -------
     callable
         Takes the arguments of `function`. Calls from several Python threads are safe on every threading
-        layer, and so are calls after a fork: where the layer does not survive it, the loop runs in one thread.
+        layer. So are calls after a fork: if the layer does not survive it, the loop runs in one thread.
     """
     dispatcher = _compile_lazily(function, parallel=True, fastmath=frozenset())
 

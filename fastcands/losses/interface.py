@@ -1,6 +1,6 @@
 """How losses are called: one interface for the exact and one for the sampled ones.
 
-A class here is abstract; what inherits from it is final.
+Classes here are abstract; their subclasses are final.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ __all__ = ["ExactLoss", "Result", "SampledLoss", "Sampler"]
 Result = tuple[NDArray[Any], Gradients | None]
 
 
-def _without_empty_rows(batch: Batch, upstream: NDArray[Any] | None) -> NDArray[Any] | None:
-    """Return the weights of the rows, zero for those without a class."""
-    empty = batch.empty_rows
+def _without_empty_examples(batch: Batch, upstream: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Return the weights of the examples, zero for those without a class."""
+    empty = batch.empty_examples
     return upstream if upstream is None or empty is None else np.where(empty, 0, upstream)
 
 
 def _finish(batch: Batch, result: Result) -> Result:
-    """Set the loss of rows without a class to 0."""
-    empty = batch.empty_rows
+    """Set the loss of examples without a class to 0."""
+    empty = batch.empty_examples
     if empty is not None:
         result[0][empty] = 0
     return result
@@ -58,7 +58,7 @@ class ExactLoss(ABC):
 
     @abstractmethod
     def _evaluate(self, batch: Batch, upstream: NDArray[Any] | None) -> Result:
-        """Return the loss of each row and, when `upstream` is given, the gradients."""
+        """Return the loss of each example and, when `upstream` is given, the gradients."""
 
     def _batch(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> Batch:
         return Batch.of(
@@ -73,7 +73,7 @@ class ExactLoss(ABC):
 
     @own_error_state
     def value(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> NDArray[Any]:
-        """Return the loss of each row.
+        """Return the loss of each example.
 
         Parameters
         ----------
@@ -106,7 +106,7 @@ class ExactLoss(ABC):
     def value_and_grad(
         self, weights: Any, biases: Any, labels: Any, inputs: Any, upstream: Any = None
     ) -> tuple[NDArray[Any], Gradients]:
-        """Return the loss of each row and the gradients of ``sum(upstream * loss)``.
+        """Return the loss of each example and the gradients of ``sum(upstream * loss)``.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class ExactLoss(ABC):
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         upstream : array, shape (B,), optional
-            Weight of each row in the gradients; ones by default.
+            Weight of each example in the gradients; ones by default.
 
         Returns
         -------
@@ -138,13 +138,13 @@ class ExactLoss(ABC):
         """
         batch = self._batch(weights, biases, labels, inputs)
         given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)
-        loss, gradients = _finish(batch, self._evaluate(batch, _without_empty_rows(batch, given)))
-        assert gradients is not None  # they were asked for
+        loss, gradients = _finish(batch, self._evaluate(batch, _without_empty_examples(batch, given)))
+        assert gradients is not None  # upstream was given
         return loss, gradients
 
 
 class Sampler(Protocol):
-    """What a sampled loss asks of a sampler.
+    """What a sampled loss needs from a sampler.
 
     It may also have ``never_drawn(labels)``, as `CandidateSampler` has it: then labels that it gives no weight are
     refused before it draws. Where labels are ignored or ragged, ``sample`` gets those that are classes, (N, 1), and
@@ -192,7 +192,7 @@ class SampledLoss(ABC):
 
     @abstractmethod
     def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:
-        """Return the loss of each row and, when `upstream` is given, the gradients."""
+        """Return the loss of each example and, when `upstream` is given, the gradients."""
 
     def _batch(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> Batch:
         return Batch.of(
@@ -206,7 +206,7 @@ class SampledLoss(ABC):
         )
 
     def _candidates(self, batch: Batch, given: Any) -> tuple[Batch, SampledValues]:
-        """Return the candidates given or drawn, and the batch with every label a class that is used anyway."""
+        """Return the candidates, given or drawn, and the batch, in which labels that are no class are a candidate."""
         if given is not None:
             values = as_sampled_values(given, batch.labels, batch.weights.total, per_example=True)
         else:
@@ -218,13 +218,13 @@ class SampledLoss(ABC):
                     )
             values = draw_candidates(self.sampler, self.in_batch, batch, int(self.num_sampled), bool(self.unique))
         if batch.present is not None and len(batch.labels):
-            stand_in = values.sampled_candidates.reshape(-1)[0]
-            batch = batch._replace(labels=np.where(batch.present, batch.labels, stand_in))
+            substitute = values.sampled_candidates.reshape(-1)[0]
+            batch = batch._replace(labels=np.where(batch.present, batch.labels, substitute))
         return batch, values
 
     @own_error_state
     def value(self, weights: Any, biases: Any, labels: Any, inputs: Any, *, sampled_values: Any = None) -> NDArray[Any]:
-        """Return the loss of each row.
+        """Return the loss of each example.
 
         Parameters
         ----------
@@ -238,8 +238,8 @@ class SampledLoss(ABC):
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         sampled_values : SampledValues or tuple of three arrays, optional
-            Candidates to use in place of a draw: ids (S,) or (B, S), one set for all rows or one for each, and their
-            expected counts.
+            Candidates to use in place of a draw: ids (S,) or (B, S), one set for all examples or one for each, and
+            their expected counts.
 
         Returns
         -------
@@ -252,7 +252,8 @@ class SampledLoss(ABC):
             If an array has a dtype that its argument cannot have.
         ValueError
             If shapes disagree, a label is outside [0, V), labels are one-hot, or a sampler has another number of
-            classes or a label's weight is 0 there. No sampler has moved then.
+            classes or a label's weight is 0 there. Then no sampler has
+            changed its state.
         """
         batch = self._batch(weights, biases, labels, inputs)
         batch, values = self._candidates(batch, sampled_values)
@@ -262,7 +263,7 @@ class SampledLoss(ABC):
     def value_and_grad(
         self, weights: Any, biases: Any, labels: Any, inputs: Any, upstream: Any = None, *, sampled_values: Any = None
     ) -> tuple[NDArray[Any], Gradients]:
-        """Return the loss of each row and the gradients of ``sum(upstream * loss)``.
+        """Return the loss of each example and the gradients of ``sum(upstream * loss)``.
 
         Parameters
         ----------
@@ -276,10 +277,10 @@ class SampledLoss(ABC):
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         upstream : array, shape (B,), optional
-            Weight of each row in the gradients; ones by default.
+            Weight of each example in the gradients; ones by default.
         sampled_values : SampledValues or tuple of three arrays, optional
-            Candidates to use in place of a draw: ids (S,) or (B, S), one set for all rows or one for each, and their
-            expected counts.
+            Candidates to use in place of a draw: ids (S,) or (B, S), one set for all examples or one for each, and
+            their expected counts.
 
         Returns
         -------
@@ -294,11 +295,12 @@ class SampledLoss(ABC):
             If an array has a dtype that its argument cannot have.
         ValueError
             If shapes disagree, a label is outside [0, V), labels are one-hot, or a sampler has another number of
-            classes or a label's weight is 0 there. No sampler has moved then.
+            classes or a label's weight is 0 there. Then no sampler has
+            changed its state.
         """
         batch = self._batch(weights, biases, labels, inputs)
         given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)
         batch, values = self._candidates(batch, sampled_values)
-        loss, gradients = _finish(batch, self._evaluate(batch, values, _without_empty_rows(batch, given)))
-        assert gradients is not None  # they were asked for
+        loss, gradients = _finish(batch, self._evaluate(batch, values, _without_empty_examples(batch, given)))
+        assert gradients is not None  # upstream was given
         return loss, gradients

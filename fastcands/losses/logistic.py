@@ -22,7 +22,7 @@ __all__ = ["NCELoss", "NegativeSamplingLoss", "SampledLogisticLoss"]
 class NCELoss(SampledLoss):
     """Noise-contrastive estimation: tell true classes from candidates, which include accidental hits.
 
-    With o = ``inputs @ weights.T + biases``, Q a class's expected count, c the log normalizer and
+    With o = ``inputs @ weights.T + biases``, Q the expected count of a class, c the log_normalizer and
     z = ``o - c - log Q``, T true classes with target 1/T and S candidates with target 0::
 
         loss[i] = (np.log(1 + np.exp(z_true[i])) - z_true[i] / T).sum() + np.log(1 + np.exp(z_sampled[i])).sum()
@@ -38,16 +38,16 @@ class NCELoss(SampledLoss):
     unique : bool, default True
         Whether a class is drawn at most once a call.
     in_batch : sampler, optional
-        Adds the true classes of the whole batch to the candidates, corrected by the `probability` this sampler gives
-        them as labels. `num_sampled` may then be 0.
+        Adds the true classes of the whole batch to the candidates. They are corrected by the `probability` that this
+        sampler gives them as labels. `num_sampled` may then be 0.
     temperature : float, default 1.0
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional
-        A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+        A label that stands for no class. It is ignored; an example with no other label has loss and gradient 0.
     precision : {'highest', 'high', 'medium'}, optional
         How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
     log_normalizer : float or array of shape (B,), default 0.0
-        c, the logarithm of the normaliser that the model's scores are meant to have.
+        c, the log_normalizer that the model's scores are meant to have.
 
     Raises
     ------
@@ -100,7 +100,7 @@ class NCELoss(SampledLoss):
 
 @dataclass(frozen=True)
 class SampledLogisticLoss(SampledLoss):
-    """Logistic loss over the true classes and those candidates that are not true classes of the row.
+    """Logistic loss over the true classes and those candidates that are not true classes of the example.
 
     With z = ``inputs @ weights.T + biases - log Q``, T true classes with target 1/T and S candidates with target 0::
 
@@ -117,12 +117,12 @@ class SampledLogisticLoss(SampledLoss):
     unique : bool, default True
         Whether a class is drawn at most once a call.
     in_batch : sampler, optional
-        Adds the true classes of the whole batch to the candidates, corrected by the `probability` this sampler gives
-        them as labels. `num_sampled` may then be 0.
+        Adds the true classes of the whole batch to the candidates. They are corrected by the `probability` that this
+        sampler gives them as labels. `num_sampled` may then be 0.
     temperature : float, default 1.0
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional
-        A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+        A label that stands for no class. It is ignored; an example with no other label has loss and gradient 0.
     precision : {'highest', 'high', 'medium'}, optional
         How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
 
@@ -170,12 +170,12 @@ class NegativeSamplingLoss(SampledLoss):
     unique : bool, default True
         Whether a class is drawn at most once a call.
     in_batch : sampler, optional
-        Adds the true classes of the whole batch to the candidates, corrected by the `probability` this sampler gives
-        them as labels. `num_sampled` may then be 0.
+        Adds the true classes of the whole batch to the candidates. They are corrected by the `probability` that this
+        sampler gives them as labels. `num_sampled` may then be 0.
     temperature : float, default 1.0
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional
-        A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+        A label that stands for no class. It is ignored; an example with no other label has loss and gradient 0.
     precision : {'highest', 'high', 'medium'}, optional
         How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
 

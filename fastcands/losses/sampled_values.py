@@ -27,12 +27,12 @@ def _as_counts(counts: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.flo
         first = int(np.flatnonzero(~((array > 0) & (array < np.inf)).reshape(-1))[0])
         came = f"{array.reshape(-1)[first]} at {index_text(first, shape)}"
         raise ValueError(f"{name} must be positive and finite, got {came}")
-    # a writable copy of what is not one keeps kernels to one signature
+    # arrays are always writable, so that kernels have one signature
     return array if array.flags.c_contiguous and array.flags.writeable else array.copy()
 
 
 def _is_usual(array: Any, dtype: Any, shape: tuple[int, ...]) -> bool:
-    """Whether an array is as samplers make them, so that kernels take it as it is."""
+    """Whether an array is like those of samplers, so that kernels can use it unchanged."""
     if type(array) is not np.ndarray or array.dtype != dtype or array.shape != shape:
         return False
     return array.flags.c_contiguous and array.flags.writeable

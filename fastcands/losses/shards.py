@@ -1,4 +1,4 @@
-"""A class table as its users hand it over: one array or a list of shards, in any layout."""
+"""A class table as users pass it: one array or a list of shards, of any strides."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STORAGE = {"float32": FLOAT32, "float64": FLOAT64, "float16": FLOAT16, "bfloat1
 
 @functools.cache
 def _storage(dtype: np.dtype[Any]) -> int | None:
-    """Return how kernels call a dtype, None if they do not know it."""
+    """Return the `storage` of a dtype in a `TableView`, None if kernels cannot read it."""
     return _STORAGE.get(dtype.name) if dtype.isnative else None
 
 
@@ -38,7 +38,7 @@ class Shards(NamedTuple):
     total: int
     strategy: str
     listed: bool
-    """Whether they came as a list, so that gradients go back as one."""
+    """Whether a list was given, so that gradients are returned as a list."""
 
     def locate(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the shard of each id and its row there."""
@@ -74,12 +74,12 @@ class Shards(NamedTuple):
 
     @property
     def gradient_dtype(self) -> np.dtype[Any]:
-        """The dtype of the table's gradient: its own, float32 for bfloat16, which would round once more for nothing."""
-        return _FLOAT32 if self.dtype.kind == "V" else self.dtype  # bfloat16 is the one such dtype that is let in
+        """The dtype of the table's gradient: its own, but float32 for bfloat16, to avoid rounding the gradient."""
+        return _FLOAT32 if self.dtype.kind == "V" else self.dtype  # bfloat16 is the only accepted dtype of this kind
 
     @property
     def view(self) -> TableView:
-        """Where the table is, for kernels; one of a single dimension has rows of one number."""
+        """The table as kernels see it; a 1-D table has rows of one number."""
         starts = np.array([array.__array_interface__["data"][0] for array in self.arrays], np.int64)
         strides = np.array([array.strides[0] for array in self.arrays], np.int64)
         first = self.arrays[0]
@@ -89,7 +89,7 @@ class Shards(NamedTuple):
         return TableView(starts, strides, feature_stride, storage, width, self.total, self.strategy == "mod")
 
     def view_of(self, shard: int) -> TableView:
-        """Where one shard is, as a table of its own."""
+        """One shard as kernels see it, as a separate table."""
         view = self.view
         here = slice(shard, shard + 1)
         return view._replace(starts=view.starts[here], strides=view.strides[here], total=len(self.arrays[shard]))
@@ -136,8 +136,8 @@ def _ndim(part: Any) -> int:
 def _as_shards(value: Any, name: str, ndim: int, strategy: str) -> Shards:
     check_partition_strategy(strategy)
     if type(value) in _PLAIN and value.ndim == ndim and value.size and _storage(value.dtype) is not None:
-        return Shards([np.asarray(value)], len(value), strategy, False)  # the usual case, sooner
-    # a list of numbers or of rows is no list of shards: shards are arrays
+        return Shards([np.asarray(value)], len(value), strategy, False)  # a fast path for the usual case
+    # a list of numbers or of rows is not a list of shards, which are arrays
     listed = isinstance(value, Sequence) and len(value) > 0 and all(_ndim(part) == ndim for part in value)
     if isinstance(value, Sequence) and len(value) == 0:
         raise ValueError(f"{name} must be an array or a list with at least one shard, got an empty list")

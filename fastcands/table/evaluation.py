@@ -1,4 +1,4 @@
-"""What a table answers exactly, a batch of examples at a time: the best classes, and how good it is."""
+"""Exact top classes and exact quality of a table, a batch of examples at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["evaluate", "top_classes_of"]
 
 _EXAMPLES_AT_ONCE = 1024
 _FOUND_BYTES = 64 << 20
-"""What the workers' best classes may take together."""
+"""Largest size of all workers' best classes, in bytes."""
 
 
 def top_classes_of(weights: NDArray[Any], biases: NDArray[Any] | None, inputs: Any, k: Any) -> TopK:
