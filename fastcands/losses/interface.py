@@ -216,7 +216,7 @@ class SampledLoss(ABC):
                         f"{name} must draw from the {batch.weights.total} classes of weights, got "
                         f"{source.num_classes} classes"
                     )
-            values = draw_candidates(self.sampler, self.in_batch, batch, self.num_sampled, self.unique)
+            values = draw_candidates(self.sampler, self.in_batch, batch, int(self.num_sampled), bool(self.unique))
         if batch.present is not None and len(batch.labels):
             substitute = values.sampled_candidates.reshape(-1)[0]
             batch = batch._replace(labels=np.where(batch.present, batch.labels, substitute))
