@@ -26,8 +26,9 @@ MAX_LINES = 350
 # `import fastcands` gives, the public names.
 ROOMS: dict[str, set[str]] = {
     "threads": set(),
-    "jit": {"threads"},
-    "simd": {"jit"},
+    "cache": {"atomic"},
+    "jit": {"cache", "threads"},
+    "simd": {"cache", "jit"},
     "precision": {"simd"},
     "stages": {"jit", "threads"},
     "kernels": set(),
@@ -52,7 +53,7 @@ ROOMS: dict[str, set[str]] = {
     "nn": {"losses", "samplers", "gradients", "kernels.epilogues", "kernels.table", "threads", "validation", "values"},
     "reference": set(),
     "version": set(),
-    "configuration": {"jit", "simd", "precision", "threads", "version"},
+    "configuration": {"cache", "simd", "precision", "threads", "version"},
     "precompile": {"precision", "samplers", "losses", "optimizers", "table", "gradients", "values"},
     "fastcands": {"version", "configuration", "precision", "precompile", "metrics", "schedules"}
     | {"nn", "table", "optimizers", "losses", "samplers", "gradients", "values", "threads"},
@@ -76,7 +77,8 @@ ROOMS: dict[str, set[str]] = {
 # packages beside the standard library that a room may import; NumPy is free to all
 OUTSIDE: dict[str, set[str]] = {
     "threads": {"numba"},
-    "jit": {"numba", "llvmlite"},
+    "cache": {"numba", "llvmlite"},
+    "jit": {"numba"},
     "stages": {"numba", "llvmlite"},
     "configuration": {"numba", "llvmlite"},
     "simd": {"numba", "llvmlite"},

@@ -6,7 +6,7 @@ one that is usable here is chosen. ``portable`` is usable everywhere, but so slo
 environment variable ``FASTCANDS_BF16_ISA`` chooses by name.
 
 The choice is made when it is first needed, not at import: some operating systems must be asked. It changes machine
-code, so kernels below a folder ``bf16`` have it in their key in the cache (`fastcands.jit.vary`); no other kernel may
+code, so kernels below a folder ``bf16`` have it in their key in the cache (`fastcands.cache.vary`); no other kernel may
 use an emitter that depends on it.
 """
 
@@ -23,7 +23,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from fastcands import jit
+from fastcands import cache
 from fastcands.simd.dot.blocks import Epilogue
 from fastcands.simd.vector import Lanes
 
@@ -158,7 +158,7 @@ def unusable() -> str | None:
     return _choice()[1]
 
 
-jit.vary("bf16", name_of_chosen)
+cache.vary("bf16", name_of_chosen)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
