@@ -6,7 +6,9 @@ A kernel is compiled at its first call and stored by `fastcands.cache`, next to 
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, overload
 
 import numba
@@ -20,6 +22,18 @@ from fastcands.cache import KernelCache, NamedCache
 __all__ = ["by_type", "callback", "kernel", "parallel_kernel", "prange"]
 
 prange = numba.prange
+
+
+def _refuse(text: str) -> None:
+    """Raise ImportError; in the command, which can catch nothing this early, end with one line."""
+    if sys.orig_argv[1:3] == ["-m", __package__] or Path(sys.argv[0] if sys.argv else "").stem == __package__:
+        print(f"fastcands: {text}", file=sys.stderr)
+        sys.exit(2)
+    raise ImportError(f"fastcands: {text}")
+
+
+if numba.config.DISABLE_JIT:
+    _refuse("compiled code is needed, and NUMBA_DISABLE_JIT=1 turns it off: unset it")
 
 
 def _compile_lazily(function: Callable[..., Any], *, parallel: bool, fastmath: frozenset[str]) -> Any:

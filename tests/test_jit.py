@@ -89,3 +89,25 @@ def test_parallel_kernel_runs_its_loop_over_workers() -> None:
         assert out.tolist() == [i * i for i in range(17)]
     assert squares.__name__ == "squares"
     assert squares.dispatcher.targetoptions["parallel"]
+
+
+COMMAND = "import sys; from fastcands.cli import main; sys.exit(main())"
+
+
+def without_compiler(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=PACKAGE.parent, env=environment
+    )
+
+
+def test_without_the_compiler_the_import_is_refused(tmp_path: Path) -> None:
+    """And the command says so in one line, however it is started."""
+    text = "fastcands: compiled code is needed, and NUMBA_DISABLE_JIT=1 turns it off: unset it"
+    imported = without_compiler("-c", "import fastcands")
+    assert imported.stderr.splitlines()[-1] == f"ImportError: {text}"
+    script = tmp_path / "fastcands"
+    script.write_text(f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r}); {COMMAND}")
+    for arguments in (("-m", "fastcands", "info"), (str(script), "info")):
+        told = without_compiler(*arguments)
+        assert (told.returncode, told.stdout, told.stderr) == (2, "", f"{text}\n")
