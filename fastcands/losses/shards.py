@@ -125,6 +125,8 @@ def _check_float(array: NDArray[Any], name: str) -> None:
 
 def _as_shards(value: Any, name: str, ndim: int, strategy: str) -> Shards:
     check_partition_strategy(strategy)
+    if isinstance(value, memoryview):  # a sequence to Python, but an array and no list of shards
+        value = np.asarray(value)
     if isinstance(value, np.ndarray) and value.ndim == ndim and value.size and _storage(value.dtype) is not None:
         return Shards([np.asarray(value)], len(value), strategy, False)  # the usual case, sooner
     # a list of numbers or of rows is no list of shards: shards are arrays

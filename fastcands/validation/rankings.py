@@ -44,7 +44,10 @@ def as_true_labels(starts: Any, labels: Any, num_rows: int) -> tuple[NDArray[np.
 
 def as_propensities(propensities: Any) -> NDArray[np.float64]:
     """Return propensities (V,) as float64."""
-    array = np.asarray(propensities, np.float64)
+    array = np.asarray(propensities)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"label_propensities must be numbers, got {array.dtype}")
+    array = np.asarray(array, np.float64)
     if array.ndim != 1 or not ((array > 0) & (array < np.inf)).all():
         raise ValueError(f"label_propensities must be finite numbers above 0 of shape (V,), got shape {array.shape}")
     return array
