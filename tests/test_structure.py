@@ -96,6 +96,7 @@ OUTSIDE: dict[str, set[str]] = {
 
 # tests of what holds across modules; every other test file stands where its module does
 CROSS_CUTTING = {
+    "tests/fuzz": "public functions with arguments of all kinds",
     "tests/peers": "the same calls in TensorFlow and PyTorch",
     "tests/test_docs.py": "pages and what they name",
     "tests/test_docstrings.py": "every public function",
@@ -374,6 +375,6 @@ def test_readme_names_the_two_commands() -> None:
 
 def test_makefile_has_the_targets_it_promises() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    targets = "help setup demo test lint types peers bench docs check clean"
+    targets = "help setup demo test fuzz lint types peers bench docs check clean"
     for target in targets.split(" "):
         assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), target
