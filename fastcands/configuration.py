@@ -1,4 +1,4 @@
-"""What the library found on this machine: versions, processor, threads, compiled kernels."""
+"""The configuration on this machine: versions, processor, threads, precision, compiled kernels."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def show_config(mode: Literal["stdout", "dicts"] = "stdout") -> dict[str, dict[s
     -----
     Numba chooses the threading layer when the first parallel kernel runs; before that it is ``"not started"``.
 
-    ``matmul precision`` has the ``setting``; what products of float32 are computed as under it, ``computed as``; and
-    under ``instruction set`` the one that multiplies bfloat16 numbers, ``"amx"``, or why none can.
+    ``matmul precision`` has the ``setting``; under ``computed as`` the tier in which float32 products are computed with
+    it; and under ``instruction set`` the one that multiplies bfloat16 numbers, ``"amx"``, or why there is none.
 
     Examples
     --------

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from fastcands.kernels.table.merge_rows import merge_rows
 from fastcands.threads import get_num_threads
+from fastcands.validation.arrays import as_array
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.ids import as_class_ids
 from fastcands.validation.numbers import as_size
 from fastcands.validation.tables import check_row_pairs
@@ -56,6 +58,7 @@ class RowGradient(NamedTuple):
         return dense
 
     @classmethod
+    @own_error_state
     def from_pairs(cls, ids: Any, rows: Any, num_rows: int) -> RowGradient:
         """Sum the rows that belong to the same id, in the order in which they come.
 
@@ -85,8 +88,8 @@ class RowGradient(NamedTuple):
         """
         num_rows = as_size(num_rows, "num_rows")
         ids_ = as_class_ids(ids, "ids", num_classes=num_rows, ndim=1, limit_name="num_rows")
-        rows_ = np.asarray(rows)
-        check_row_pairs(ids_, rows_)
+        rows_ = as_array(rows, "rows")
+        check_row_pairs(ids_, rows_, rows.dtype if isinstance(rows, np.ndarray) else rows_.dtype)
         flat = np.ascontiguousarray(rows_ if rows_.ndim == 2 else rows_[:, None])
         order = np.argsort(ids_, kind="stable")
         sorted_ids = ids_[order]

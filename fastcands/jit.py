@@ -1,4 +1,4 @@
-"""How every kernel is compiled: the one owner of Numba's options.
+"""How kernels are compiled: the only place that sets Numba's options.
 
 A kernel is compiled at its first call and stored by `fastcands.cache`, next to the sources or in ``NUMBA_CACHE_DIR``.
 """
@@ -38,7 +38,7 @@ if numba.config.DISABLE_JIT:
 
 def _compile_lazily(function: Callable[..., Any], *, parallel: bool, fastmath: frozenset[str]) -> Any:
     # error_model='numpy': division by zero gives inf or nan instead of a branch and a Python exception.
-    # nogil: other Python threads go on while a kernel runs.
+    # nogil: other Python threads can run while a kernel runs.
     dispatcher = numba.njit(
         function, parallel=parallel, nogil=True, error_model="numpy", fastmath=set(fastmath) or False
     )
@@ -56,11 +56,10 @@ def kernel(function: Callable[..., Any] | None = None, *, fastmath: frozenset[st
     Parameters
     ----------
     function : callable
-        The loop body. Arrays and scalars in, results written into arrays it is given.
+        The loop body. It takes arrays and scalars, and writes results into arrays among its arguments.
     fastmath : frozenset of str, default empty
         LLVM's fast-math flags by name. Never set them on a function that calls vector code of
-        ``fastcands.simd``: the flags reach the instructions of the callee, and rounding tricks there would be
-        folded away.
+        ``fastcands.simd``: the flags would apply to that code too, and LLVM would remove its rounding tricks.
 
     Returns
     -------
@@ -75,19 +74,20 @@ def kernel(function: Callable[..., Any] | None = None, *, fastmath: frozenset[st
 def by_type(function: Callable[..., Any]) -> functools._SingleDispatchCallable[Any]:
     """Return a function for kernels whose code is chosen by the type of its first argument.
 
-    It is ``functools.singledispatch``, for compiled callers too: they call what is registered for the class of a named
-    tuple or for the NumPy type of a number. The choice is made when the caller is compiled and costs nothing later.
+    It is ``functools.singledispatch`` that compiled callers can use too: they call the function that is registered for
+    the class of a named tuple or for the NumPy type of a number. It is chosen when the caller is compiled, so the
+    choice costs nothing at run time.
 
     Parameters
     ----------
     function : callable
-        What is done for a type for which nothing is registered.
+        Called for types for which nothing is registered.
 
     Returns
     -------
     callable
-        With the method ``register(class)``, a decorator of what is to be done for a class. The modules that register
-        must be imported before the caller is called. Called from Python, nothing is compiled.
+        With the method ``register(class)``, a decorator of the function for a class. Modules that register functions
+        must be imported before the caller is called. A call from Python compiles nothing.
 
     Examples
     --------
@@ -126,16 +126,16 @@ def callback(function: Callable[..., None], signature: Any, *, name: str = "", o
     signature : numba signature
         Types of its arguments; it returns nothing.
     name : str, optional
-        What tells the function from others that the same code makes: needed unless it stands at the top level of a
-        module.
+        Identifies the function among others that the same code creates. Needed unless the function is defined at the
+        top level of a module.
     on_disk : bool, default True
-        Whether to keep the machine code for other processes. Not for a function that is made from code outside the
-        package: an edit there would go unnoticed.
+        Whether to store the machine code for other processes. Must be False for a function that depends on code outside
+        the package: an edit there would not be noticed.
 
     Returns
     -------
     object
-        Its ``address`` is where the code stands, as long as the object lives.
+        Its ``address`` is that of the code, which exists as long as the object.
     """
     if name:
         function.__qualname__ = function.__name__ = name
@@ -152,15 +152,14 @@ def parallel_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     Parameters
     ----------
     function : callable
-        The loop body. Its workers must not depend on their number: a float sum has one order, whatever the
-        threads. ``prange`` counts in uint64, which together with int64 becomes float64: convert its index
-        first.
+        The loop body. Results must not depend on the number of workers: a sum of floats has one order. ``prange``
+        counts in uint64, which together with int64 becomes float64, so convert its index first.
 
     Returns
     -------
     callable
         Takes the arguments of `function`. Calls from several Python threads are safe on every threading
-        layer, and so are calls after a fork: where the layer does not survive it, the loop runs in one thread.
+        layer. So are calls after a fork: if the layer does not survive it, the loop runs in one thread.
     """
     dispatcher = _compile_lazily(function, parallel=True, fastmath=frozenset())
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastcands.validation.class_weights import check_counts
+from fastcands.validation.class_weights import as_class_counts
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.ids import as_class_ids
 from fastcands.validation.numbers import as_positive, as_size
 from fastcands.validation.rankings import as_first_ranked, as_propensities, as_true_labels
@@ -15,6 +16,7 @@ from fastcands.validation.rankings import as_first_ranked, as_propensities, as_t
 __all__ = ["precision_at_k", "propensities", "propensity_scored_precision_at_k"]
 
 
+@own_error_state
 def propensities(label_counts: ArrayLike, num_points: int, *, a: float = 0.55, b: float = 1.5) -> NDArray[np.float64]:
     """Return how likely a label that is true for a point is to have been noted there.
 
@@ -56,13 +58,11 @@ def propensities(label_counts: ArrayLike, num_points: int, *, a: float = 0.55, b
     >>> metrics.propensities([0, 10, 1000], num_points=10_000).round(3)
     array([0.084, 0.22 , 0.767])
     """
-    counts = np.asarray(label_counts)
-    check_counts(counts, "label_counts")
+    counts = as_class_counts(label_counts, "label_counts")
     num_points = as_size(num_points, "num_points", minimum=3, maximum=2**63 - 1)
     a, b = as_positive(a, "a"), as_positive(b, "b")
-    with np.errstate(all="ignore"):  # of extreme powers, which are refused
-        scale = (np.log(float(num_points)) - 1) * np.float64(b + 1) ** a
-        result = np.asarray(1 / (1 + scale * (counts + b) ** -a))
+    scale = (np.log(float(num_points)) - 1) * np.float64(b + 1) ** a
+    result = np.asarray(1 / (1 + scale * (counts + b) ** -a))
     if not (result > 0).all():
         raise ValueError(f"a and b must be such that (b + 1)**a and (n + b)**-a are float64 numbers, got {a} and {b}")
     return result
@@ -86,6 +86,7 @@ def _hits(ranked: Any, starts: Any, labels: Any, k: int) -> tuple[NDArray[np.int
     return ids, found, starts_, labels_
 
 
+@own_error_state
 def precision_at_k(ranked: ArrayLike, starts: ArrayLike, labels: ArrayLike, k: int) -> float:
     """Return the share of true labels among the k that were ranked first, over all rows.
 
@@ -125,6 +126,7 @@ def precision_at_k(ranked: ArrayLike, starts: ArrayLike, labels: ArrayLike, k: i
     return float(found.mean())
 
 
+@own_error_state
 def propensity_scored_precision_at_k(
     ranked: ArrayLike, starts: ArrayLike, labels: ArrayLike, label_propensities: ArrayLike, k: int
 ) -> float:

@@ -1,4 +1,4 @@
-"""How precisely the losses multiply matrices: the setting, and the tier that a call gets."""
+"""Precision of matrix products in losses: the setting, and the tier of a call."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def as_precision(value: Any, name: str = "precision") -> Precision:
 
 
 def get_matmul_precision() -> Precision:
-    """Return the precision of matrix products in losses called here that name none themselves.
+    """Return the precision of matrix products in losses that have no ``precision`` of their own.
 
     Returns
     -------
     {'highest', 'high', 'medium'}
-        The innermost `matmul_precision` block's, else the one of `set_matmul_precision`, else 'highest'.
+        That of the innermost `matmul_precision` block, else of `set_matmul_precision`, else 'highest'.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def set_matmul_precision(precision: str) -> None:
     Parameters
     ----------
     precision : {'highest', 'high', 'medium'}
-        At first 'highest'.
+        The initial setting is 'highest'.
 
     Raises
     ------
@@ -86,9 +86,10 @@ def set_matmul_precision(precision: str) -> None:
 
     Notes
     -----
-    It is a permission; the names are those of PyTorch's ``torch.set_float32_matmul_precision``. 'high' and 'medium'
-    need AMX: without it, and in float64, a call computes as 'highest'. `show_config` tells. A loss with a ``precision``
-    of its own goes by that. ``ClassTable.evaluate`` and ``ClassTable.topk`` are always 'highest'.
+    The setting allows lower precision, it does not require it. The names are those of PyTorch's
+    ``torch.set_float32_matmul_precision``. 'high' and 'medium'
+    need AMX: without it, and in float64, a call computes as 'highest'. `show_config` shows this. A loss with a
+    ``precision`` of its own uses that instead. ``ClassTable.evaluate`` and ``ClassTable.topk`` are always 'highest'.
 
     Results in each tier are the same bits for any number of threads.
 
@@ -135,12 +136,12 @@ def matmul_precision(precision: str) -> Iterator[None]:
 
 
 def resolve(precision: str | None, dtype: np.dtype[Any]) -> Precision:
-    """Return the tier that a call computes in.
+    """Return the tier of a call.
 
     Parameters
     ----------
     precision : {'highest', 'high', 'medium'} or None
-        What a loss asks for, checked; None for the setting.
+        That of the loss, checked; None for the setting.
     dtype : dtype
         Of the arithmetic.
 
@@ -149,8 +150,8 @@ def resolve(precision: str | None, dtype: np.dtype[Any]) -> Precision:
     {'highest', 'high', 'medium'}
         'highest' unless the arithmetic is float32 and bfloat16 products are usable.
     """
-    wanted = get_matmul_precision() if precision is None else precision
-    # first of all: 'highest' must not ask the operating system for anything
-    if wanted == "highest" or dtype != _FLOAT32 or dot.unusable() is not None:
+    chosen = get_matmul_precision() if precision is None else precision
+    # tested first: 'highest' must not make requests to the operating system
+    if chosen == "highest" or dtype != _FLOAT32 or dot.unusable() is not None:
         return "highest"
-    return cast(Precision, wanted)
+    return cast(Precision, chosen)

@@ -1,4 +1,4 @@
-"""Compiling every kernel before it is needed."""
+"""Compile all kernels before they are needed."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ __all__ = ["warmup"]
 _CLASSES, _DIM, _BATCH, _CANDIDATES = 1000, 16, 256, 256
 _TIERS = ("high", "medium")
 _MANY = 1 << 17
-"""Draws from which samplers and hits go parallel."""
+"""Draws from which on samplers and accidental hits use several threads."""
 
-Step = tuple[str, Callable[[], object]]
+_Step = tuple[str, Callable[[], object]]
 
 
-def _sampler_steps() -> Iterator[Step]:
+def _sampler_steps() -> Iterator[_Step]:
     labels, many_labels = np.arange(6).reshape(3, 2), np.arange(_MANY)[:, None] % _CLASSES
     samplers: dict[str, Callable[[], Any]] = {
         "uniform sampler": lambda: UniformSampler(_CLASSES, seed=1),
@@ -95,7 +95,7 @@ def _problem(dtype: str) -> tuple[Any, Any, Any, Any]:
     return weights, np.zeros(_CLASSES, dtype), rng.integers(0, _CLASSES, (_BATCH, 1)), inputs
 
 
-def _loss_steps(dtype: str) -> Iterator[Step]:
+def _loss_steps(dtype: str) -> Iterator[_Step]:
     problem = _problem(dtype)
     sampler = UniformSampler(_CLASSES, seed=1)
     own = np.tile(np.arange(4), (_BATCH, 1))
@@ -111,6 +111,7 @@ def _loss_steps(dtype: str) -> Iterator[Step]:
         f"candidates for each example, {dtype}",
         lambda: [
             SampledSoftmaxLoss(sampler, 4).value_and_grad(*problem, sampled_values=values),
+            NCELoss(sampler, 4).value_and_grad(*problem, sampled_values=values),
             RankSampledSoftmaxLoss(sampler, 8, num_resampled=4).value_and_grad(*problem),
         ],
     )
@@ -132,7 +133,7 @@ def _loss_steps(dtype: str) -> Iterator[Step]:
 
 def _all_losses(sampler: Any, tier: str, problem: tuple[Any, ...]) -> None:
     losses: list[Any] = [SampledSoftmaxLoss(sampler, _CANDIDATES), NCELoss(sampler, _CANDIDATES, unique=False)]
-    # exact losses take tiles from sixteen examples and 2**26 multiplications on
+    # exact losses use bfloat16 products from 16 examples and 2**26 multiplications on
     classes = 1 << 18
     weights, biases = np.zeros((classes, 16), np.float32), np.zeros(classes, np.float32)
     large = weights, biases, np.arange(16), np.zeros((16, 16), np.float32)
@@ -142,7 +143,7 @@ def _all_losses(sampler: Any, tier: str, problem: tuple[Any, ...]) -> None:
         chosen.value_and_grad(*arguments)
 
 
-def _table_steps(dtype: str) -> Iterator[Step]:
+def _table_steps(dtype: str) -> Iterator[_Step]:
     weights, biases, labels, inputs = _problem(dtype)
     rows = RowGradient.from_pairs([1, 1, 3], np.ones((3, _DIM), dtype), _CLASSES)
 
@@ -163,20 +164,20 @@ def _table_steps(dtype: str) -> Iterator[Step]:
 def warmup(
     dtypes: Iterable[str] = ("float32",), *, report: Callable[[str, float], object] | None = None
 ) -> dict[str, float]:
-    """Compile every kernel now, and keep them on disk, so that no later call in any process waits for the compiler.
+    """Compile all kernels now and store them on disk, so that no later call in any process waits for the compiler.
 
     Parameters
     ----------
     dtypes : iterable of {'float32', 'float64'}, default ('float32',)
-        The arithmetic to compile for: float64 as soon as any array is float64, else float32. With float32 come the
-        precisions 'high' and 'medium', where bfloat16 products are usable.
+        The arithmetic to compile for: float64 as soon as any array is float64, else float32. For float32 the
+        precisions 'high' and 'medium' are compiled too, if bfloat16 products are usable.
     report : callable, optional
-        Called with a name and the seconds it took after each group of kernels.
+        Called after each set of kernels with its name and the seconds it took.
 
     Returns
     -------
     dict
-        Seconds by name; near zero where the disk had the kernels already.
+        Seconds by name; almost zero for kernels that were on disk already.
 
     Raises
     ------
@@ -199,7 +200,7 @@ def warmup(
     taken: dict[str, float] = {}
     for name, run in steps:
         start = time.perf_counter()
-        with matmul_precision("highest"):  # where a step names no other
+        with matmul_precision("highest"):  # for steps that set no other
             run()
         taken[name] = time.perf_counter() - start
         if report is not None:

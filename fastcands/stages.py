@@ -1,17 +1,17 @@
 """Kernels of several stages: one call from Python, one barrier after each stage.
 
-A step of training is a chain of parallel loops, each of which needs all of the one before. Called from Python one by
-one they cost more than they compute where the batch is small, and compiled one by one each of them is optimised three
-times over, as Numba links a loop's body into its loop and its launcher. Here a stage is an ordinary serial function
-``stage(worker, num_threads, counter, job)``, compiled once and called by its address; the job is a named tuple of all
-arrays and numbers that the stages share. Stages get its address: as a value, its hundreds of words
-would pass through every call. The one parallel loop that runs them is the same for all jobs.
+A training step is a chain of parallel loops, each of which needs the complete results of the one before. If Python
+called them one by one, the calls would cost more than the arithmetic of a small batch. If Numba compiled each as a
+parallel loop, it would optimise each loop body three times, because it copies the body into the loop and into its
+launcher. Here a stage is an ordinary serial function ``stage(worker, num_threads, counter, job)``, compiled once and
+called by its address. The job is a named tuple of all arrays and numbers that the stages share. Stages get its address,
+because passing its hundreds of words by value would be slow. A single parallel loop runs the stages of all jobs.
 
-What is the same from call to call, the workspace, is a named tuple of its own that is laid down in memory once: taking
-its thirty arrays over from Python took some 20 microseconds of every call. A stage reads the fields of both from the
-job.
+The workspace, which does not change from call to call, is a separate named tuple, written to memory only once:
+converting its thirty arrays from Python objects took about 20 microseconds of every call. Stages read the fields of
+both tuples from the job.
 
-Workers of a stage share its tasks by a counter, which belongs to the runner: `next_task` returns the next number.
+The workers of a stage share its tasks by a counter, which the runner provides: `next_task` returns the next number.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ __all__ = ["StagedKernel", "Workspace", "next_task"]
 
 
 class _JobPointer(types.CPointer):  # type: ignore[misc, name-defined]
-    """Numba's type of a job in memory: its fields are read one by one, where they are named.
+    """Numba's type of a job in memory; each field is loaded where it is used.
 
-    The job's field ``workspace`` is the address of a tuple of the type `workspace`, whose fields are read as the job's
-    own.
+    The job's field ``workspace`` is the address of a tuple of the type `workspace`, whose fields are read like those of
+    the job.
     """
 
     def __init__(self, job: Any, workspace: Any) -> None:
@@ -85,7 +85,7 @@ def _load_field(context: Any, builder: Any, pointer: Any, start: Any, field: str
 
 
 def _words(value: Any) -> list[int]:
-    """Return what Numba keeps of an array, an integer or a tuple of them, as words of memory."""
+    """Return Numba's representation of an array, an integer or a tuple of them, as words of memory."""
     if isinstance(value, np.ndarray):
         data = value.__array_interface__["data"][0]
         return [0, 0, value.size, value.itemsize, data, *value.shape, *value.strides]  # no owner, no Python object
@@ -93,7 +93,7 @@ def _words(value: Any) -> list[int]:
 
 
 class Workspace:
-    """A named tuple of arrays, laid down in memory for the stages of many calls.
+    """A named tuple of arrays, written to memory for the stages of many calls.
 
     Parameters
     ----------
@@ -103,9 +103,9 @@ class Workspace:
     Attributes
     ----------
     fields : named tuple
-        As given; its arrays live as long as this.
+        As given; its arrays live as long as this object.
     address : int
-        Where it lies.
+        Its address in memory.
     fingerprint : bytes
         Of the dtypes, layouts and flags of all its arrays.
     """
@@ -118,31 +118,31 @@ class Workspace:
 
 
 class _Nothing(NamedTuple):
-    """What a job without a workspace has in its place."""
+    """The workspace of a job that needs none."""
 
 
 _NOTHING = Workspace(_Nothing())
 
-Stage = Callable[[int, int, int, Any], None]
+_Stage = Callable[[int, int, int, Any], None]
 _INT64 = ir.IntType(64)
 _COUNTER_WORDS = 8
-"""Each counter has a cache line of its own."""
+"""Each counter has its own cache line."""
 _COUNTER_BYTES = 8 * _COUNTER_WORDS
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def next_task(typingctx: Any, counter: Any) -> Any:
-    """Return the number of the next task of a stage, and count it: each worker gets numbers of its own."""
+    """Return the number of a stage's next task and count it, atomically: no two workers get the same number."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = builder.inttoptr(arguments[0], _INT64.as_pointer())
-        return builder.atomic_rmw("add", place, ir.Constant(_INT64, 1), "monotonic")
+        where = builder.inttoptr(arguments[0], _INT64.as_pointer())
+        return builder.atomic_rmw("add", where, ir.Constant(_INT64, 1), "monotonic")
 
     return types.int64(types.int64), codegen
 
 
 def _unowned(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    """Return `value` without owners in its arrays: counting references in every stage would cost, and gain nothing."""
+    """Return `value` without owners in its arrays, so that stages do not count references."""
     if isinstance(kind, types.Array):
         array = context.make_array(kind)(context, builder, value=value)
         array.meminfo = ir.Constant(array.meminfo.type, None)
@@ -156,7 +156,7 @@ def _unowned(context: Any, builder: Any, kind: Any, value: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _address_on_stack(typingctx: Any, job: Any) -> Any:
-    """Lay a tuple down on the stack of the calling function; return its address."""
+    """Store a tuple on the stack of the calling function; return its address."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         value = _unowned(context, builder, job, arguments[0])
@@ -180,7 +180,7 @@ def _call(typingctx: Any, stage: Any, worker: Any, num_threads: Any, counter: An
 
 @parallel_kernel
 def _loop(stages: Any, counters: int, num_threads: int, job: int) -> None:
-    """Run stages one after the other, each by all workers; a stage begins when the one before has ended.
+    """Run stages one after the other, each by all workers; a stage starts when the one before has ended.
 
     IN
         stages : (stages,) int64, addresses
@@ -198,18 +198,19 @@ _parallel_loop = _loop.dispatcher  # type: ignore[attr-defined]
 
 @kernel
 def _run(stages: Any, counters: Any, num_threads: int, in_parallel: bool, job: Any) -> None:
-    """Lay the job down and run stages on it.
+    """Store the job in memory and run stages on it.
 
-    The parallel loop is a function of its own that knows no job: compiled for each, it would take longer than a stage.
+    The parallel loop is a separate function that does not depend on the type of the job: compiling it for each type
+    would take longer than compiling a stage.
 
     IN
         stages : (stages,) int64, addresses
         num_threads : int, workers of each stage
-        in_parallel : bool, whether workers of a stage run in threads, not one after the other
+        in_parallel : bool, whether workers of a stage run in threads; otherwise one after the other
     IN, OUT
         job : named tuple
     SCRATCH
-        counters : (stages, 8) int64, zero: a counter for each stage on a cache line
+        counters : (stages, 8) int64, zero: a counter for each stage, each in its own cache line
     """
     where, first = _address_on_stack(job), np.int64(counters.ctypes.data)
     if in_parallel:
@@ -220,11 +221,11 @@ def _run(stages: Any, counters: Any, num_threads: int, in_parallel: bool, job: A
                 _call(stages[s], worker, num_threads, first + s * _COUNTER_BYTES, where)
 
 
-_compiled: dict[tuple[Stage, bytes, bytes], Any] = {}
-"""Compiled stages, by function and type of job; chains that share a stage share its code."""
+_compiled: dict[tuple[_Stage, bytes, bytes], Any] = {}
+"""Compiled stages, by function and type of job; a stage of several chains is compiled once."""
 
 
-def _compile(stage: Stage, job: Any, workspace: Workspace, kind: tuple[bytes, bytes]) -> Any:
+def _compile(stage: _Stage, job: Any, workspace: Workspace, kind: tuple[bytes, bytes]) -> Any:
     known = _compiled.get((stage, *kind))
     if known is None:
         pointer = _JobPointer(typeof(job), typeof(workspace.fields))
@@ -239,8 +240,8 @@ class StagedKernel:
     Parameters
     ----------
     **stages : callable
-        By name, in their order: ``stage(worker, num_threads, counter, job)`` each, which Numba compiles for the type of
-        the job at the first call with it. A stage raises nothing: who calls has checked everything.
+        Functions ``stage(worker, num_threads, counter, job)`` by name, in order. Numba compiles them for the type of a
+        job at the first call with it. A stage raises nothing: its arguments must have been checked before.
 
     Attributes
     ----------
@@ -248,7 +249,7 @@ class StagedKernel:
         As given.
     """
 
-    def __init__(self, **stages: Stage) -> None:
+    def __init__(self, **stages: _Stage) -> None:
         self.stages = stages
         self._order = list(stages)
         self._ready: dict[tuple[bytes, bytes, int, int], tuple[Callable[..., None], NDArray[np.int64]]] = {}
@@ -267,10 +268,10 @@ class StagedKernel:
         Parameters
         ----------
         job : named tuple
-            Of arrays, numbers and tuples of them; each element that is a number is an int, float or bool. Its field
+            Of arrays, numbers (int, float or bool) and tuples of them. Its field
             ``workspace`` is the address of `workspace`.
         workspace : Workspace or None
-            Has no field of the same name as the job. None where the job has no field ``workspace``.
+            Its fields have other names than those of the job. None if the job has no field ``workspace``.
         num_threads : int
             Workers of each stage.
         after, last : str, optional
@@ -279,7 +280,7 @@ class StagedKernel:
         begin = 0 if after is None else self._order.index(after) + 1
         end = len(self._order) if last is None else self._order.index(last) + 1
         workspace = workspace or _NOTHING
-        # dtypes, layouts and flags of all arrays: no stage sees another job than its own
+        # depends on dtypes, layouts and flags of all arrays: a stage only sees jobs that it is compiled for
         kind = compute_fingerprint(job), workspace.fingerprint
         ready = self._ready.get((*kind, begin, end))
         counters = np.zeros((end - begin, _COUNTER_WORDS), np.int64)
@@ -294,9 +295,11 @@ class StagedKernel:
     def _prepare(
         self, kind: tuple[bytes, bytes], job: Any, workspace: Workspace, counters: Any, begin: int, end: int
     ) -> tuple[Callable[..., None], NDArray[np.int64]]:
-        """Compile `_run` and the stages for a type of job; return the one and the addresses of the others."""
+        """Compile `_run` and the stages for a type of job; return `_run` and the addresses of the stages."""
         chosen = (_compile(self.stages[name], job, workspace, kind) for name in self._order[begin:end])
         addresses = np.array([each.address for each in chosen], np.int64)
-        # the compiled code itself: to have Numba choose it, by types that are known, takes microseconds of each call
+        # `_run` from the disk does not start the threads that its loop needs; the loop itself does, when it is loaded
+        _parallel_loop.compile((typeof(addresses), types.int64, types.int64, types.int64))
+        # the compiled code itself: choosing it by the types of the arguments would take microseconds of each call
         signature = typeof(addresses), typeof(counters), types.int64, types.boolean, typeof(job)
         return _run.compile(signature), addresses  # type: ignore[attr-defined]

@@ -1,11 +1,11 @@
 """Number of threads, and the threading layer under Numba's parallel loops.
 
-Numba offers three layers. TBB allows calls from several threads and after a fork; OpenMP allows the first
-only; workqueue aborts the process when two threads call at once. TBB's wheel keeps its library outside the
+Numba offers three layers. TBB allows calls from several threads and after a fork. OpenMP allows calls from several
+threads only. workqueue aborts the process when two threads call at once. The library of TBB's wheel is not on the
 loader's path, so it is loaded here by its file name, before Numba looks for it.
 
-No layer allows a fork in the middle of a parallel loop: the child would wait for workers that it does not
-have. So a fork waits here until no loop runs.
+No layer allows a fork during a parallel loop: the child would wait for workers that it does not have. So a fork waits
+until no loop runs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 
 _LIBTBB = "libtbb.so.12"
 _WORTH_STARTING = 1 << 20
-"""Multiplications that take one thread as long as waking another one."""
+"""So many multiplications take one thread as long as waking another one."""
 
 
 def _load_tbb() -> None:
@@ -95,19 +95,19 @@ def get_num_threads() -> int:
 
 
 def threads_for(work: int) -> int:
-    """Return how many threads a call uses that makes so many multiplications: one, where starting more takes longer."""
+    """Return how many threads a call with `work` multiplications uses: one if starting more would take longer."""
     return get_num_threads() if work >= _WORTH_STARTING else 1
 
 
 def set_num_threads(n: int) -> None:
     """Set how many threads later calls use, in the whole process.
 
-    Results do not depend on it. The settings of Numba itself, BLAS and PyTorch are left alone.
+    Results do not depend on it. It does not change the settings of Numba itself, BLAS or PyTorch.
 
     Parameters
     ----------
     n : int
-        At least 1. More than the processors at hand is allowed and gains nothing.
+        At least 1. More than the number of processors is allowed but gains nothing.
 
     Raises
     ------
@@ -179,20 +179,20 @@ def _layer_allows_concurrency() -> bool:
 
 
 class _Launcher:
-    """Runs parallel loops, keeps forks out of them, and keeps them apart where the layer needs that."""
+    """Runs parallel loops: delays forks until they end, and runs one at a time if the layer requires it."""
 
-    longest = 60.0  # seconds a fork waits at most
+    longest = 60.0  # seconds that a fork waits at most
 
     def __init__(self) -> None:
-        self._gate = threading.RLock()  # a fork closes it to launches that have not begun
-        self._running: list[int] = []  # for each launch that has, its thread
+        self._gate = threading.RLock()  # held by a fork, so that no launch begins
+        self._running: list[int] = []  # the thread of each launch that has begun
         self.may_start_threads = True
         self._one_at_a_time = threading.RLock()
 
     def launch(self, kernel: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Call a kernel that holds a parallel loop."""
         thread = threading.get_ident()
-        if thread in self._running:  # a signal handler's launch, within one of the same thread
+        if thread in self._running:  # a launch by a signal handler, during one of the same thread
             self._running.append(thread)
         else:
             with self._gate:
@@ -206,18 +206,18 @@ class _Launcher:
             self._running.remove(thread)
 
     def before_fork(self) -> None:
-        """Let no launch begin, and wait until those of other threads have ended."""
+        """Prevent new launches, and wait until those of other threads have ended."""
         self._gate.acquire()
         give_up = time.monotonic() + self.longest
         while any(t != threading.get_ident() for t in tuple(self._running)) and time.monotonic() < give_up:
             time.sleep(1e-4)
 
     def after_fork_in_parent(self) -> None:
-        """Let launches begin again."""
+        """Allow launches again."""
         self._gate.release()
 
     def after_fork_in_child(self) -> None:
-        """Forget the threads that are not here, and the locks they may have held."""
+        """Forget the threads of the parent, and the locks that they may have held."""
         self._gate, self._one_at_a_time = threading.RLock(), threading.RLock()
         self._running.clear()
         # GNU OpenMP would end the process, workqueue wait for threads that the child does not have

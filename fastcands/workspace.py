@@ -1,15 +1,16 @@
-"""Arrays of a call: what a job declares of its fields, and scratch arrays that outlive a call.
+"""Arrays of a call: declarations of the fields of jobs, and a workspace that is reused by later calls.
 
-A job is a named tuple of what the stages of a kernel share. The default of each of its fields is a `Field`: its shape,
-as a function of the sizes of a call, its dtype, and the stages that write and read it. Arrays are made from these
-declarations by name, so that a shape cannot meet another field than its own.
+A job is a named tuple of everything that the stages of a kernel share. The default of each field is a `Field`, which
+declares its shape, as a function of the sizes of a call, its dtype, and the stages that write and read it. Arrays are
+allocated from these declarations by name, so no field can get the shape of another one.
 
-A fresh array of some megabytes costs as much in page faults as a product does in arithmetic, so each thread keeps
-what its last calls used. Vectors load fastest from addresses that are multiples of a cache line; NumPy promises 16.
+A new array of some megabytes costs as much in page faults as a product does in arithmetic. So each thread keeps the
+arrays of its last calls. Vectors load fastest from multiples of a cache line; NumPy only aligns arrays to 16 bytes.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections import namedtuple
@@ -20,40 +21,42 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 __all__ = [
-    "Field", "aligned", "carve", "dtype_of", "given", "joined", "new_results", "number", "result", "scratch", "shared",
+    "Field", "aligned", "concatenated", "dtype_of", "given", "new_results", "number", "result", "scratch", "shared",
     "shared_fields",
 ]  # fmt: skip
 
 _ALIGNMENT = 64
-_KEPT_AT_MOST = 256 << 20
-"""Bytes of one array above which it is given back to the system after the call."""
-_REMEMBERED = 8
-"""Sets of arrays that are kept ready: a training loop alternates between few shapes."""
+_LARGEST_KEPT = 256 << 20
+"""Larger arrays, in bytes, are freed after the call."""
+_MOST_SETS = 8
+"""Sets of arrays that are kept: a training loop alternates between a few shapes."""
 
-Shape = tuple[int, ...]
+_Shape = tuple[int, ...]
 _T = TypeVar("_T")
 _H = TypeVar("_H")
 
 
 _LARGE = 1 << 16
-"""Numbers of a result from which on it pays to align it to a cache line: vectors that cross lines take a third longer
-to store."""
+"""Results of at least so many numbers are aligned to a cache line: vectors that cross lines take a third longer to
+store."""
 
 
 class Field(NamedTuple):
-    """What a job declares of one of its fields.
+    """The declaration of a job's field.
 
     Attributes
     ----------
     kind : {'given', 'result', 'shared', 'number'}
-        Whether it comes with the call, is a new array of each call, or is kept for calls of the same sizes; a number
-        too is the same for these.
+        An argument of the call, a new array of each call, an array of the workspace, which calls of the same sizes
+        share, or a number that depends only on the sizes.
     shape : callable
-        Takes the sizes of a call; returns the shape, or the number itself, which may be a tuple of several.
+        Takes the sizes of a call; returns the shape, or the number itself, which may be a tuple of numbers.
     dtype : dtype or str or None
-        A string names the one of the sizes' attributes that holds it; None is ``"dtype"``, that of the arithmetic.
+        A string is the attribute of the sizes that has it; None is ``"dtype"``, that of the arithmetic.
     written, read : str
-        Names of the stages that do, separated by spaces. The caller is a stage, too: ``caller``.
+        Names of the stages that write and read it, separated by spaces; ``caller`` is the Python code around them.
+    on_cache_lines : bool
+        Whether a result begins on a cache line though it may be small.
     """
 
     kind: str
@@ -61,35 +64,39 @@ class Field(NamedTuple):
     dtype: DTypeLike | None
     written: str
     read: str
+    on_cache_lines: bool = False
 
 
-def given(shape: Callable[[Any], Shape], dtype: DTypeLike | None = None, *, read: str) -> Any:
-    """Declare an array that comes with a call."""
+def given(shape: Callable[[Any], _Shape], dtype: DTypeLike | None = None, *, read: str) -> Any:
+    """Declare an array that is an argument of the call."""
     return Field("given", shape, dtype, "caller", read)
 
 
-def result(shape: Callable[[Any], Shape], dtype: DTypeLike | None = None, *, written: str, read: str = "caller") -> Any:
-    """Declare an array that each call makes anew and returns."""
-    return Field("result", shape, dtype, written, read)
+def result(
+    shape: Callable[[Any], _Shape], dtype: DTypeLike | None = None, *, written: str, read: str = "caller",
+    on_cache_lines: bool = False,
+) -> Any:  # fmt: skip
+    """Declare a new array of each call, which is returned."""
+    return Field("result", shape, dtype, written, read, on_cache_lines)
 
 
-def shared(shape: Callable[[Any], Shape], dtype: DTypeLike | None = None, *, written: str, read: str) -> Any:
+def shared(shape: Callable[[Any], _Shape], dtype: DTypeLike | None = None, *, written: str, read: str) -> Any:
     """Declare an array of the workspace."""
     return Field("shared", shape, dtype, written, read)
 
 
 def number(value: Callable[[Any], Any], *, read: str) -> Any:
-    """Declare a number of the workspace, or a tuple of some."""
+    """Declare a number of the workspace, or a tuple of numbers."""
     return Field("number", value, None, "caller", read)
 
 
-def joined(name: str, module: str, *parts: type[Any]) -> Any:
+def concatenated(name: str, module: str, *parts: type[Any]) -> Any:
     """Return a named tuple of the declared fields of some others, in their order.
 
     Parameters
     ----------
     name, module : str
-        Where it stands, so that Numba finds it again in other processes.
+        Its name and module, by which Numba finds it in other processes.
     *parts : type
         Named tuples whose fields are all declared.
     """
@@ -103,28 +110,38 @@ def dtype_of(field: Field, sizes: Any) -> np.dtype[Any]:
     return np.dtype(getattr(sizes, name) if isinstance(name, str) else name)
 
 
-def new_results(job: type[Any], sizes: Any, *, made: dict[str, NDArray[Any]] | None = None) -> dict[str, NDArray[Any]]:
+@functools.lru_cache(_MOST_SETS)
+def _declared_results(job: Any, sizes: Any) -> list[tuple[str, Callable[..., NDArray[Any]], _Shape, np.dtype[Any]]]:
+    """Return name, maker, shape and dtype of the results that a job declares, found once for calls of a size."""
+    results = []
+    for name, field in job._field_defaults.items():
+        if field.kind == "result":
+            shape = field.shape(sizes)
+            make = aligned if field.on_cache_lines or math.prod(shape) >= _LARGE else np.empty
+            results.append((name, make, shape, dtype_of(field, sizes)))
+    return results
+
+
+def new_results(job: Any, sizes: Any, *, made: dict[str, NDArray[Any]] | None = None) -> dict[str, NDArray[Any]]:
     """Return arrays for all results that a job declares, by name: those already made, and new, uninitialised ones."""
     arrays = dict(made or {})
-    for name, field in job._field_defaults.items():
-        if field.kind == "result" and name not in arrays:
-            shape = field.shape(sizes)
-            make = aligned if math.prod(shape) >= _LARGE else np.empty
-            arrays[name] = make(shape, dtype_of(field, sizes))
+    for name, make, shape, dtype in _declared_results(job, sizes):
+        if name not in arrays:
+            arrays[name] = make(shape, dtype)
     return arrays
 
 
-def shared_fields(fields: type[_T], sizes: Any, hold: Callable[[_T], _H]) -> _H:
-    """Return what `hold` makes of a named tuple of a workspace's arrays and numbers, until the next call.
+def shared_fields(fields: type[_T], sizes: Any, make: Callable[[_T], _H]) -> _H:
+    """Return ``make(fields)`` for a named tuple of a workspace's arrays and numbers, valid until the next call.
 
     Parameters
     ----------
     fields : type
         A named tuple whose fields are all declared.
     sizes : hashable
-        Sizes of a call. Calls with the same ones get the same.
-    hold : callable
-        Makes what is returned and remembered.
+        Sizes of a call. Calls with equal sizes get the same object.
+    make : callable
+        Makes the object that is returned and kept.
 
     Returns
     -------
@@ -134,14 +151,14 @@ def shared_fields(fields: type[_T], sizes: Any, hold: Callable[[_T], _H]) -> _H:
     declared: dict[str, Field] = fields._field_defaults  # type: ignore[attr-defined]
     names = [name for name, field in declared.items() if field.kind == "shared"]
 
-    def lay_down(arrays: list[NDArray[Any]]) -> _H:
+    def make_fields(arrays: list[NDArray[Any]]) -> _H:
         numbers = {name: field.shape(sizes) for name, field in declared.items() if field.kind == "number"}
-        return hold(fields(**dict(zip(names, arrays, strict=True)), **numbers))
+        return make(fields(**dict(zip(names, arrays, strict=True)), **numbers))
 
-    return carve(
+    return _carve(
         (fields, sizes),
         lambda: [(declared[name].shape(sizes), dtype_of(declared[name], sizes)) for name in names],
-        lay_down,
+        make_fields,
     )
 
 
@@ -161,71 +178,73 @@ def _aligned(count: int) -> NDArray[np.uint8]:
     return buffer[start : start + count]
 
 
-def _bytes(shape: Shape, dtype: DTypeLike) -> int:
+def _bytes(shape: _Shape, dtype: DTypeLike) -> int:
     return math.prod(shape) * np.dtype(dtype).itemsize
 
 
-def aligned(shape: Shape, dtype: DTypeLike) -> NDArray[Any]:
-    """Return an uninitialised array of its own, aligned to a cache line."""
+def aligned(shape: _Shape, dtype: DTypeLike) -> NDArray[Any]:
+    """Return a new uninitialised array, aligned to a cache line."""
     return _aligned(_bytes(shape, dtype)).view(dtype).reshape(shape)
 
 
-def scratch(name: str, shape: Shape, dtype: DTypeLike) -> NDArray[Any]:
-    """Return an uninitialised array, aligned to a cache line, that holds until the next call with this name."""
-    wanted = _bytes(shape, dtype)
+def scratch(name: str, shape: _Shape, dtype: DTypeLike) -> NDArray[Any]:
+    """Return an uninitialised array, aligned to a cache line, valid until the next call with this name."""
+    needed = _bytes(shape, dtype)
     buffer = _pool.buffers.get(name)
-    if buffer is None or buffer.nbytes < wanted:
+    if buffer is None or buffer.nbytes < needed:
         _pool.buffers.pop(name, None)
-        buffer = _aligned(wanted)
-        if wanted <= _KEPT_AT_MOST:
+        buffer = _aligned(needed)
+        if needed <= _LARGEST_KEPT:
             _pool.buffers[name] = buffer
-    return buffer[:wanted].view(dtype).reshape(shape)
+    return buffer[:needed].view(dtype).reshape(shape)
 
 
-def carve(
+def _carve(
     key: Hashable,
-    arrays: Callable[[], Iterable[tuple[Shape, DTypeLike]]],
-    hold: Callable[[list[NDArray[Any]]], _T],
+    arrays: Callable[[], Iterable[tuple[_Shape, DTypeLike]]],
+    make: Callable[[list[NDArray[Any]]], _T],
 ) -> _T:
-    """Return what holds several uninitialised arrays, side by side, each aligned to a cache line, until the next call.
+    """Return ``make(arrays)`` for several uninitialised arrays in one buffer, each aligned to a cache line.
+
+    They are valid until the next call.
 
     Parameters
     ----------
     key : hashable
-        Calls with one key want the same arrays; what they got last is found again, without making it anew.
+        Calls with equal keys need the same arrays; they get the same object as long as it is kept.
     arrays : callable
         Returns the shape and dtype of each.
-    hold : callable
-        Makes what is returned and remembered from the list of the arrays.
+    make : callable
+        Makes the object that is returned and kept from the list of the arrays.
 
     Returns
     -------
     object
         Of this thread.
     """
-    known: Any = _pool.sets.get(key)
-    if known is not None:
-        return known  # type: ignore[no-any-return]
-    wanted = list(arrays())
-    ends = np.cumsum([-(-_bytes(*each) // _ALIGNMENT) * _ALIGNMENT for each in wanted])
+    found: Any = _pool.sets.get(key)
+    if found is not None:
+        return found  # type: ignore[no-any-return]
+    needed = list(arrays())
+    ends = np.cumsum([-(-_bytes(*each) // _ALIGNMENT) * _ALIGNMENT for each in needed])
     arena, total = _pool.arena, int(ends[-1])
     if len(arena) < total:
         _pool.sets.clear()
         _pool.arena = np.empty(0, np.uint8)
-        del arena  # before the larger one is made
+        del arena  # freed before the larger one is allocated
         arena = _aligned(total)
-        if total > _KEPT_AT_MOST:
-            return hold(_views(arena, wanted, ends))
+        if total > _LARGEST_KEPT:
+            return make(_views(arena, needed, ends))
         _pool.arena = arena
-    while len(_pool.sets) >= _REMEMBERED:
+    while len(_pool.sets) >= _MOST_SETS:
         _pool.sets.pop(next(iter(_pool.sets)))
-    held = _pool.sets[key] = hold(_views(arena, wanted, ends))
-    return held
+    made = _pool.sets[key] = make(_views(arena, needed, ends))
+    return made
 
 
-def _views(arena: NDArray[np.uint8], wanted: list[tuple[Shape, DTypeLike]], ends: NDArray[Any]) -> list[NDArray[Any]]:
+def _views(arena: NDArray[np.uint8], needed: list[tuple[_Shape, DTypeLike]], ends: NDArray[Any]) -> list[NDArray[Any]]:
     starts = [0, *ends[:-1].tolist()]
     return [
         arena[start : start + _bytes(shape, dtype)].view(dtype).reshape(shape)
-        for start, (shape, dtype) in zip(starts, wanted, strict=True)
+        for start, (shape, dtype) in zip(starts, needed, strict=True)
     ]

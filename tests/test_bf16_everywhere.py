@@ -13,8 +13,8 @@ from fastcands.simd import dot
 
 HERE = Path(__file__).parent
 FILES = [
-    *("simd/bf16", "kernels/full_loss/bf16", "losses/test_precision.py"),
-    *sorted(str(path.relative_to(HERE)) for path in (HERE / "losses").glob("test_bf16_*.py")),
+    *("simd/bf16", "kernels/epilogues", "kernels/full_loss/bf16", "losses/test_precision.py"),
+    *sorted(str(path.relative_to(HERE)) for path in (HERE / "losses").glob("test_*bf16*.py")),
 ]
 OTHERS = [name for name in dot.INSTRUCTION_SETS if name != dot.name_of_chosen()]
 

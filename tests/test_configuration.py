@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import fastcands as fc
+from fastcands.simd import dot
 from fastcands.simd.target import VECTOR_BYTES
 
 
@@ -18,6 +19,14 @@ def test_sections_hold_what_is_in_use():
     assert config["processor"]["vector bytes"] == VECTOR_BYTES
     assert config["threads"]["threads"] == 3
     assert json.loads(json.dumps(config)) == config
+
+
+def test_the_instruction_set_of_the_tiers(monkeypatch):
+    assert fc.show_config(mode="dicts")["matmul precision"]["instruction set"] == dot.name_of_chosen()
+    monkeypatch.setattr(dot, "unusable", lambda: "amx: there is none")
+    with fc.matmul_precision("medium"):
+        section = fc.show_config(mode="dicts")["matmul precision"]
+    assert section == {"setting": "medium", "computed as": "highest", "instruction set": "amx: there is none"}
 
 
 def test_layer_and_cache_are_known_once_a_kernel_has_run():

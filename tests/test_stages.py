@@ -1,7 +1,10 @@
 """Chains of stages: order, barriers, types of jobs, and what Python sees of them."""
 
 import gc
+import os
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,7 +75,7 @@ def test_some_of_the_stages():
     assert job.total[0] == 35 * 15
 
 
-def test_scratch_serves_many_calls():
+def test_a_workspace_serves_many_calls():
     first, workspace = _case(np.ones(4))
     second = Job(Inner(1.0, np.full(4, 3.0)), np.zeros(1), True, 2, workspace.address)
     for job in (first, second, first):
@@ -93,12 +96,12 @@ def test_another_type_of_job_gets_code_of_its_own(change):
     assert job.total[0] == 30 * (values.astype(float) ** 2).sum()
 
 
-@pytest.mark.parametrize("room", [np.zeros(6, np.float32), np.zeros(6, np.int64), np.zeros(12)[::2]])
-def test_another_type_of_scratch_gets_code_of_its_own(room):
-    workspace = Workspace(Shared(room, (2, 1)))
+@pytest.mark.parametrize("array", [np.zeros(6, np.float32), np.zeros(6, np.int64), np.zeros(12)[::2]])
+def test_another_type_of_workspace_gets_code_of_its_own(array):
+    workspace = Workspace(Shared(array, (2, 1)))
     job = Job(Inner(1.0, np.arange(6.0)), np.zeros(1), False, 2, workspace.address)
     chain(job, workspace, 2)
-    assert room.tolist() == [0, 1, 4, 9, 16, 25]
+    assert array.tolist() == [0, 1, 4, 9, 16, 25]
     assert job.total[0] == 110
 
 
@@ -165,3 +168,34 @@ def test_workers_take_turns_where_threads_may_not_start(monkeypatch):
     job, workspace = _case(np.ones(5))
     chain(job, workspace, 3)
     assert job.total[0] == 30 * 5
+
+
+ALONE = """
+import sys
+import numpy as np
+import fastcands as fc
+table = np.ones((40, 8), np.float32)
+optimizer = getattr(fc, sys.argv[1])(0.5)
+gradient = fc.RowGradient(np.array([3]), np.ones((1, 8), np.float32), 40)
+for threads in (1, 2):
+    with fc.num_threads(threads):
+        optimizer.update(table, optimizer.init(table), gradient, step=0)
+print(table[3, 0] < 1, table[:3].sum())
+"""
+
+
+def test_a_chain_from_the_disk_is_the_first_that_a_process_runs(tmp_path):
+    """Nothing else has started the threads then, which its compiled loop needs.
+
+    The loop is from the disk, too, where the second chain is compiled.
+    """
+    for name in ("SGD", "Adagrad", "Adagrad", "SGD"):
+        result = subprocess.run(
+            [sys.executable, "-c", ALONE, name],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parents[1],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+        )
+        assert result.stdout.split() == ["True", "24.0"]

@@ -116,6 +116,7 @@ CROSS_CUTTING = {
     "tests/optimizers/test_steps.py": "every optimizer by its formula",
     "tests/optimizers/test_options.py": "options of every optimizer",
     "tests/optimizers/test_bfloat16.py": "every optimizer on bfloat16 rows",
+    "tests/validation/test_arguments.py": "every array argument of every function",
     "tests/simd/test_targets.py": "the package compiled for other processors",
     "tests/table/test_bfloat16.py": "all that a table of bfloat16 does",
 }

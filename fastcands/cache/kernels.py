@@ -27,7 +27,7 @@ _PACKAGE = __package__.partition(".")[0]
 
 
 def _is_ours(kind: Any) -> bool:
-    """Whether the classes of all named tuples in a Numba type, or of those it points to, are the package's."""
+    """Whether all named tuples in a Numba type, or in those it points to, are classes of the package."""
     owner = getattr(kind, "instance_class", None)
     parts = kind if isinstance(kind, BaseTuple) else getattr(kind, "named_tuples", ())
     return (owner is None or owner.__module__.partition(".")[0] == _PACKAGE) and all(map(_is_ours, parts))
@@ -53,10 +53,10 @@ def _place(function: Callable[..., Any]) -> tuple[Folder, str, bytes | None]:
 
 
 class KernelCache(NullCache):  # type: ignore[misc]
-    """What is stored of a kernel, less what is compiled for a named tuple of another package's.
+    """The cache of a kernel, without code for named tuples of other packages.
 
-    What a kernel does for it may be written in its file (see `fastcands.jit.by_type`), which no stamp covers. And where
-    its class cannot be imported, in another script, the whole index of the kernel would be unreadable.
+    Such code may come from the other package's file (see `fastcands.jit.by_type`), which no stamp covers. And in a
+    process that cannot import the class, the whole index of the kernel would be unreadable.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class KernelCache(NullCache):  # type: ignore[misc]
         return (sig, codegen.magic_tuple(), code, *choices_of(self._function))
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return what is stored for a signature, None if there is nothing."""
+        """Return the stored code for a signature, None if there is none."""
         if self._warning is not None:
             warn_once(self._warning)
         if self._files is None or not all(map(_is_ours, getattr(sig, "args", sig))):
@@ -103,7 +103,7 @@ class KernelCache(NullCache):  # type: ignore[misc]
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Store what was compiled for a signature, where that is possible."""
+        """Store the compiled code for a signature, where that is possible."""
         if self._files is None or not all(map(_is_ours, data.signature.args)):
             return
         if data.library.has_dynamic_globals:
@@ -124,10 +124,10 @@ class KernelCache(NullCache):  # type: ignore[misc]
 
 
 class NamedCache(KernelCache):
-    """The cache of a function that is made by another one, and so is told from its like by a name of its own."""
+    """The cache of a function that another function creates, and that is identified by its name."""
 
     def _key(self, sig: Any, codegen: Any) -> Any:
-        # the other key holds what the function refers to, which is another object in every process
+        # the other key has the objects that the function refers to, which differ between processes
         return sig, codegen.magic_tuple()
 
 

@@ -30,10 +30,10 @@ def vary(folder: str, choice: Callable[[], Hashable]) -> None:
     Parameters
     ----------
     folder : str
-        Name of a folder: kernels in such a folder of the package depend on the choice, and those outside of the package
-        may.
+        Name of a folder. Kernels in folders of this name depend on the choice; kernels outside of the package may
+        depend on it.
     choice : callable
-        Returns what is chosen; called when such a kernel is compiled or loaded.
+        Returns the choice; called when such a kernel is compiled or loaded.
     """
     _choices[folder] = choice
 

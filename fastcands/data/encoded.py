@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.validation.arrays import check_array
 from fastcands.validation.ids import as_class_ids
 from fastcands.validation.numbers import as_size
 
@@ -55,7 +56,8 @@ class EncodedText:
     boundary_id: int
 
     def __post_init__(self) -> None:
-        """Refuse ids of another type, and an open end."""
+        """Refuse ids of another type, masked ones, and an open end."""
+        check_array(self.ids, "ids")
         if self.ids.dtype != np.int32 or self.ids.ndim != 1:
             raise TypeError(f"ids must be int32 of shape (N,), got {self.ids.dtype} of shape {self.ids.shape}")
         if len(self.ids) and self.ids[-1] != self.boundary_id:
@@ -86,7 +88,7 @@ class EncodedText:
         end = np.array([boundary_id], np.int32)
         parts: list[NDArray[np.int32]] = []
         for document in documents:
-            if isinstance(document, np.ndarray) and document.dtype == np.int32:
+            if type(document) is np.ndarray and document.dtype == np.int32:
                 words = document  # a copy as int64 would double the memory
             else:
                 checked = as_class_ids(document, "documents", num_classes=2**31, ndim=1, limit_name="2**31")

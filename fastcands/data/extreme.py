@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.validation.arrays import check_array
+from fastcands.validation.ids import as_class_ids
+
 __all__ = ["ExtremeData"]
 
 
@@ -49,6 +52,11 @@ class ExtremeData:
     features: NDArray[np.int32]
     values: NDArray[np.float32]
 
+    def __post_init__(self) -> None:
+        """Refuse what is no array, or has masked entries."""
+        for name in ("label_starts", "labels", "feature_starts", "features", "values"):
+            check_array(getattr(self, name), name)
+
     def __len__(self) -> int:
         """Return N, the number of points."""
         return len(self.label_starts) - 1
@@ -85,7 +93,15 @@ class ExtremeData:
         -------
         ExtremeData
             Copies of them, in that order.
+
+        Raises
+        ------
+        TypeError
+            If `points` are not integers.
+        ValueError
+            If one is out of range.
         """
+        points = as_class_ids(points, "points", num_classes=len(self), ndim=1, limit_name="len(data)")
         label_starts, label_places = _places(self.label_starts, points)
         feature_starts, feature_places = _places(self.feature_starts, points)
         return ExtremeData(
@@ -110,7 +126,15 @@ class ExtremeData:
         -------
         int64 array, shape (B, T)
             T is the most labels one of them has, at least 1. Rows with fewer end in -1.
+
+        Raises
+        ------
+        TypeError
+            If `points` are not integers.
+        ValueError
+            If one is out of range.
         """
+        points = as_class_ids(points, "points", num_classes=len(self), ndim=1, limit_name="len(data)")
         starts, places = _places(self.label_starts, points)
         counts = np.diff(starts)
         padded = np.full((len(points), max(1, int(counts.max(initial=0)))), -1, np.int64)
@@ -118,11 +142,11 @@ class ExtremeData:
         return padded
 
 
-def _places(starts: NDArray[np.int64], rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _places(starts: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return where the rows' entries start in a copy, and the place of each entry."""
     firsts = starts[rows]
     new_starts = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(starts[np.asarray(rows, np.int64) + 1] - firsts, out=new_starts[1:])
+    np.cumsum(starts[rows + 1] - firsts, out=new_starts[1:])
     places = np.repeat(firsts - new_starts[:-1], np.diff(new_starts))
     places += np.arange(len(places))
     return new_starts, places

@@ -36,6 +36,8 @@ class FixedUnigram(FixedDistribution):
         self._weights = weights
         total, positive = sum_in_order(weights)
         self._total, self._num_positive = float(total), int(positive)
+        # whether no weight is 0, nor so small that its expected count is
+        self._draws_all = self._num_positive == n and bool(np.float32(weights.min() / self._total) > 0)
         self._aliases = np.empty((n, 2), np.int32)
         self._stays = self._aliases.view(np.float32)
         start_cells(self._aliases, self._stays, get_num_threads())
@@ -69,6 +71,10 @@ class FixedUnigram(FixedDistribution):
         """Return ``weights[ids] / sum(weights)``."""
         p: NDArray[np.float64] = self._weights[ids].astype(np.float64) / self._total
         return p
+
+    def never_drawn(self, ids: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Return where the weight is 0, or next to nothing beside the total."""
+        return None if self._draws_all else np.asarray(self.probability(ids).astype(np.float32) == 0)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"weights": self._weights}

@@ -83,6 +83,21 @@ class Distribution(ABC):
             Their sum over all classes is 1.
         """
 
+    def never_drawn(self, ids: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Return which ids have no expected count above 0, None where no class is such.
+
+        Parameters
+        ----------
+        ids : int64 array, any shape
+            Each in [0, num_classes).
+
+        Returns
+        -------
+        bool array, the shape of `ids`, or None
+            True where the probability is 0, in the float32 of expected counts.
+        """
+        return None
+
     @abstractmethod
     def learn(self, labels: NDArray[np.int64]) -> None:
         """Take note of the labels of a call that has succeeded; nothing unless the distribution is a learned one.

@@ -22,19 +22,19 @@ __all__ = ["AllClasses"]
 
 _MOST_CHUNKS = 64
 _INPUT_SUMS_BYTES = 8 << 20
-"""What the chunks' shares of the input gradient may take together, unless that leaves fewer than four chunks."""
+"""Largest size of all chunks' shares of the input gradient, unless there would be fewer than four chunks."""
 
 
-class ShardLabels(NamedTuple):
+class _ShardLabels(NamedTuple):
     """The true classes that are rows of a shard."""
 
     rows: NDArray[np.int64]
-    """Ordered by block of classes, then by panel of their example, then as they came."""
+    """Ordered by block of classes, then by panel of their example, then by position in the labels."""
     examples: NDArray[np.int64]
     starts: NDArray[np.int64]
-    """Where the labels of each block begin."""
+    """Where the labels of each block start."""
     order: NDArray[np.int64]
-    """Which of all (B T) labels they are."""
+    """Their positions in the flattened labels."""
 
 
 class AllClasses:
@@ -47,7 +47,7 @@ class AllClasses:
     epilogue : Epilogue
         Of the loss.
     needs_grad : bool
-        Whether there will be a backward pass.
+        Whether gradients are computed.
     """
 
     def __init__(self, batch: Batch, epilogue: Epilogue, *, needs_grad: bool) -> None:
@@ -63,26 +63,26 @@ class AllClasses:
         return FullLossSizes(self.dtype, rows, examples, width, labels, chunks, needs_grad, self.threads)
 
     def _pack(self, sizes: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the inputs packed along features, and along examples where there will be gradients."""
+        """Return the inputs packed along features, and along examples if gradients are computed."""
         return self.batch.packed(along_examples=sizes.needs_grad)
 
     def _workspace(self, sizes: Any) -> Workspace:
         return shared_fields(FullLossWorkspace, sizes, Workspace)
 
     def padded(self, values: NDArray[Any] | float) -> NDArray[Any]:
-        """Return a number for each example of whole panels: the given ones, then zeros."""
+        """Return the given numbers, one for each example, padded with zeros to whole panels."""
         numbers = np.zeros(self._panels * self._nr, self.dtype)
         numbers[: len(self.batch.inputs)] = values
         return numbers
 
     def true_logits(self) -> NDArray[Any]:
-        """Return the logits of the true classes, (B, T); -inf where there is none."""
+        """Return the logits of the true classes, (B, T); -inf for labels that are no class."""
         offsets = np.zeros(self.batch.labels.size, self.dtype) + self.batch.bias_of(self.batch.labels.reshape(-1))
-        self._label_rows, logits = self.batch.label_rows(offsets.reshape(self.batch.labels.shape))
+        self._label_weights, logits = self.batch.label_weights_and_logits(offsets.reshape(self.batch.labels.shape))
         return logits
 
     def _offsets(self, shard: int, padded: int) -> NDArray[Any]:
-        """Return the biases of a shard in whole tiles, -inf beyond its classes."""
+        """Return the biases of a shard, padded with -inf to whole tiles."""
         weights, biases = self.batch.weights, self.batch.biases
         count = len(weights.arrays[shard])
         offsets = scratch("offsets", (padded,), self.dtype)
@@ -100,26 +100,26 @@ class AllClasses:
     def _num_chunks(self, shard: int, most: int = _MOST_CHUNKS) -> int:
         return int(min(most, -(-len(self.batch.weights.arrays[shard]) // self._block)))
 
-    def _labels(self, shard: int) -> ShardLabels:
-        """Return the true classes in a shard, ordered as the passes meet them."""
+    def _labels(self, shard: int) -> _ShardLabels:
+        """Return the true classes in a shard, in the order in which the passes use them."""
         batch, count = self.batch, len(self.batch.weights.arrays[shard])
         owner, rows = batch.weights.locate(batch.labels.reshape(-1))
-        wanted = owner == shard
+        in_shard = owner == shard
         if batch.present is not None:
-            wanted &= batch.present.reshape(-1)
+            in_shard &= batch.present.reshape(-1)
         examples = np.arange(len(rows)) // batch.labels.shape[1]
         blocks = rows // self._block
         order = np.lexsort((examples // self._nr, blocks))
-        order = order[wanted[order]]
+        order = order[in_shard[order]]
         starts = np.searchsorted(blocks[order], np.arange(-(-count // self._block) + 1))
-        return ShardLabels(rows[order], examples[order], starts, order)
+        return _ShardLabels(rows[order], examples[order], starts, order)
 
     _masks_labels = False
-    """Whether the passes leave true classes out; else only gradients need to know them."""
+    """Whether the passes mask true classes; if not, only gradients use labels."""
 
-    def _no_labels(self, shard: int) -> ShardLabels:
+    def _no_labels(self, shard: int) -> _ShardLabels:
         none = np.zeros(0, np.int64)
-        return ShardLabels(
+        return _ShardLabels(
             none, none, np.zeros(-(-len(self.batch.weights.arrays[shard]) // self._block) + 1, np.int64), none
         )
 
@@ -177,7 +177,7 @@ class AllClasses:
     ) -> tuple[Gradients, NDArray[np.float64]]:
         """Return the gradients, and the sums of a loss of single logits for each example of whole panels.
 
-        `shares` (B, T) is what the gradient of each true class's logit is less, `spread` what that of every logit is.
+        `shares` (B, T) is subtracted from the gradient of each true class's logit, `spread` from that of every logit.
         """
         batch, (examples, width) = self.batch, self.batch.inputs.shape
         inputs = np.zeros((examples, width), self.dtype)
@@ -198,7 +198,7 @@ class AllClasses:
     def _shard_gradients(
         self, shard: int, shifts: NDArray[Any], factors: NDArray[Any], shares: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Return a shard's part of the gradient of the inputs, of the losses, and its rows; at least that many."""
+        """Return a shard's part of the input gradient and of the losses, and its rows of gradients, perhaps padded."""
         shape = self._sizes(shard, 1, 0, needs_grad=True).input_sums_shape
         bytes_a_chunk = math.prod(shape) * self.dtype.itemsize
         chunks = self._num_chunks(shard, min(_MOST_CHUNKS, max(4, _INPUT_SUMS_BYTES // bytes_a_chunk)))
@@ -215,7 +215,7 @@ class AllClasses:
         return np.asarray(input_sums.sum(axis=0).transpose(0, 2, 1).reshape(-1, input_sums.shape[2]))
 
     def _collect(self, inputs: NDArray[Any], shards: list[tuple[NDArray[Any], NDArray[Any]]]) -> Gradients:
-        """Return gradients as callers get them, from those of each shard."""
+        """Return the gradients for the caller, from those of each shard."""
         batch, weights = self.batch, self.batch.weights
         if len(shards) == 1:
             return batch.gradients(np.arange(weights.total), inputs, *shards[0])

@@ -16,7 +16,8 @@ from fastcands.kernels.table.view import FLOAT32, TableView
 from fastcands.losses.shards import Shards, as_biases, as_inputs, as_weights
 from fastcands.precision import Precision, resolve
 from fastcands.threads import get_num_threads
-from fastcands.validation.ids import as_labels_and_present
+from fastcands.validation.arrays import as_array
+from fastcands.validation.labels import as_labels_and_present
 from fastcands.workspace import scratch
 
 __all__ = ["Batch", "as_upstream", "no_gradients"]
@@ -26,10 +27,10 @@ _NO_BIASES = TableView(np.zeros(0, np.int64), np.zeros(0, np.int64), 0, FLOAT32,
 
 
 def as_upstream(upstream: Any, examples: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return the weights of the rows, (B,); ones for None."""
+    """Return the weights of the examples, (B,); ones for None."""
     if upstream is None:
         return np.ones(examples, dtype)
-    array = np.asarray(upstream)
+    array = as_array(upstream, "upstream")
     if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
         raise TypeError(f"upstream must be numbers, got {array.dtype}")
     if array.shape != (examples,):
@@ -45,15 +46,15 @@ class Batch(NamedTuple):
     labels: NDArray[np.int64]
     inputs: NDArray[Any]
     given_dtype: np.dtype[Any]
-    """The dtype of the inputs as they came: that of the loss and of their gradient."""
+    """The dtype of the given inputs: also that of the loss and of their gradient."""
     depth: int
-    """D rounded up to the rows of a register tile."""
+    """D rounded up to a multiple of MR."""
     present: NDArray[np.bool_] | None = None
     """Which labels are classes, (B, T); None when all are."""
     temperature: float = 1.0
     precision: Precision = "highest"
-    """The tier that matrix products are computed in: not 'highest' only where the arithmetic is float32 and matrix
-    tiles are usable."""
+    """The tier of matrix products: 'high' or 'medium' only if the arithmetic is float32 and bfloat16 products are
+    usable."""
 
     @classmethod
     def of(
@@ -71,11 +72,11 @@ class Batch(NamedTuple):
     ) -> Batch:
         """Check the arguments; float64 arithmetic when any of them is float64, else float32.
 
-        Logits are divided by the temperature by dividing inputs and biases. No `precision` is the setting's.
+        Inputs and biases are divided by the temperature, so that logits are. None for `precision` is the setting.
         """
         table = as_weights(weights, strategy)
         bias = as_biases(biases, strategy, table.total)
-        ids, present = as_labels_and_present(  # writable, as all arrays are: kernels then have one signature
+        ids, present = as_labels_and_present(  # writable, as all arrays are: then kernels have one signature
             labels, ignore_index=ignore_index, num_classes=table.total, num_true=num_true, writable=True
         )
         given = as_inputs(inputs, table, len(ids))
@@ -92,19 +93,19 @@ class Batch(NamedTuple):
 
     @property
     def targets(self) -> NDArray[np.float64]:
-        """What each true class's probability should be, (B, T): equal shares of 1 among those that are classes."""
+        """The target of each true class, (B, T): labels that are classes have equal shares of 1."""
         if self.present is None:
             return np.full(self.labels.shape, 1 / self.labels.shape[1])
         counts = np.maximum(self.present.sum(axis=1, keepdims=True), 1)
         return np.asarray(self.present / counts)
 
     @property
-    def empty_rows(self) -> NDArray[np.bool_] | None:
-        """Which rows have no class at all, (B,); None when all labels are classes."""
+    def empty_examples(self) -> NDArray[np.bool_] | None:
+        """Which examples have no class at all, (B,); None when all labels are classes."""
         return None if self.present is None else np.asarray(~self.present.any(axis=1))
 
     def packed(self, along_examples: bool) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the inputs packed along features and, when wanted, along examples; see `kernels.table.packing`."""
+        """Return the inputs packed along features and, if needed, along examples; see `kernels.table.packing`."""
         examples, width = self.inputs.shape
         dtype = self.inputs.dtype
         nr = panel_width(dtype)
@@ -117,7 +118,7 @@ class Batch(NamedTuple):
 
     @property
     def bias_view(self) -> TableView:
-        """Where the biases are, for kernels."""
+        """The biases as kernels see them."""
         return _NO_BIASES if self.biases is None else self.biases.view
 
     def bias_of(self, ids: NDArray[np.int64]) -> NDArray[Any] | float:
@@ -127,10 +128,10 @@ class Batch(NamedTuple):
         taken = self.biases.take(ids, self.inputs.dtype)
         return taken if self.temperature == 1.0 else taken / self.inputs.dtype.type(self.temperature)
 
-    def label_rows(self, offsets: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the rows of the true classes (B T, depth) and their logits (B, T), offsets added."""
+    def label_weights_and_logits(self, offsets: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the weights of the true classes (B T, depth) and their logits (B, T), with offsets added."""
         flat = self.labels.reshape(-1)
-        rows = scratch("label_rows", (len(flat), self.depth), self.inputs.dtype)
+        rows = scratch("label_weights", (len(flat), self.depth), self.inputs.dtype)
         gather_rows(self.weights.addresses(flat), self.weights.view, rows, get_num_threads())
         logits = np.empty(self.labels.shape, self.inputs.dtype)
         label_logits(self.inputs, rows, offsets, logits, get_num_threads())
@@ -141,7 +142,7 @@ class Batch(NamedTuple):
     def gradients(
         self, ids: NDArray[np.int64], inputs: NDArray[Any], weight_rows: NDArray[Any], bias_rows: NDArray[Any]
     ) -> Gradients:
-        """Return gradients as callers get them, from those of the scaled inputs and of the rows of some classes."""
+        """Return the gradients for the caller, from those of the scaled inputs and of the rows of some classes."""
         if self.temperature != 1.0:
             inputs /= self.inputs.dtype.type(self.temperature)
             bias_rows /= self.inputs.dtype.type(self.temperature)
@@ -153,7 +154,7 @@ class Batch(NamedTuple):
 
 
 def no_gradients(batch: Batch) -> Gradients:
-    """Return the gradients of a batch without rows: no row of the table is touched."""
+    """Return the gradients of a batch without examples: no row of the table has one."""
     dtype, width = batch.inputs.dtype, batch.inputs.shape[1]
     none = np.zeros((0, width), dtype)
     return batch.gradients(np.zeros(0, np.int64), none, none.copy(), np.zeros(0, dtype))

@@ -14,7 +14,7 @@ from fastcands.kernels.full_loss.bf16.class_blocks import bf16_pack_inputs
 from fastcands.kernels.full_loss.bf16.job import Bf16FullLossSizes, Bf16FullLossWorkspace
 from fastcands.kernels.table.blocking import SIDE
 from fastcands.losses.all_classes import AllClasses
-from fastcands.losses.smoothing import first_of_row
+from fastcands.losses.smoothing import is_first_label
 from fastcands.stages import Workspace
 from fastcands.workspace import scratch, shared_fields
 
@@ -22,7 +22,7 @@ __all__ = ["Bf16AllClasses"]
 
 
 def _row_panels(num_classes: int, width: int) -> int:
-    """Return panels of 32 classes in a block: its packed rows and gradients stay in the second-level cache."""
+    """Return the panels of 32 classes of a block; its packed rows and gradients stay in the second-level cache."""
     if num_classes < 2048:
         return 1
     return 4 if num_classes < 16_384 or width > 512 else 8
@@ -31,7 +31,7 @@ def _row_panels(num_classes: int, width: int) -> int:
 class Bf16AllClasses(AllClasses):
     """A batch against every class of its table, by bfloat16 products.
 
-    What is kept for each example, and for each chunk of classes, is as in float32. The true classes are one more chunk.
+    The sums for each example and chunk of classes are as in float32. The true classes are one more chunk.
     """
 
     _masks_labels = True
@@ -58,15 +58,15 @@ class Bf16AllClasses(AllClasses):
         return self.epilogue.bf16_full_functions()
 
     def true_logits(self) -> NDArray[Any]:
-        """Return the logits of the true classes, (B, T); -inf where there is none."""
+        """Return the logits of the true classes, (B, T); -inf for labels that are no class."""
         batch = self.batch
         logits = super().true_logits()
         present = np.ones(batch.labels.shape, bool) if batch.present is None else batch.present
-        self._logits, self._counted = logits.astype(np.float64), present & first_of_row(batch.labels, present)
+        self._logits, self._counted = logits.astype(np.float64), present & is_first_label(batch.labels, present)
         return logits
 
     def _negative_terms(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return what the true classes cost in a loss of single logits against a target of 0, and its derivative."""
+        """Return the losses of single logits of the true classes, with target 0, and their derivatives."""
         logits, terms = self._logits, np.empty((4, self._logits.size))
         terms_of_all(self.epilogue.terms, logits.reshape(-1), np.zeros(logits.size), terms)
         return terms[0].reshape(logits.shape), terms[1].reshape(logits.shape)
@@ -89,7 +89,7 @@ class Bf16AllClasses(AllClasses):
     ) -> tuple[Gradients, NDArray[np.float64]]:
         """Return the gradients, and the sums of a loss of single logits for each example; see `AllClasses.gradients`.
 
-        True classes are left out of the passes; the gradients of their logits are known in full precision.
+        The passes mask true classes; the gradients of their logits are added in full precision.
         """
         logits, counted, count = self._logits, self._counted, len(self._logits)
         own = np.zeros(logits.shape)
@@ -114,8 +114,8 @@ class Bf16AllClasses(AllClasses):
     def _label_part(self, shares: NDArray[np.float32]) -> NDArray[Any]:
         """Return the true classes' part of the gradient of the inputs, (B, D)."""
         batch = self.batch
-        rows = self._label_rows.reshape(*batch.labels.shape, -1)[:, :, : batch.inputs.shape[1]]
+        rows = self._label_weights.reshape(*batch.labels.shape, -1)[:, :, : batch.inputs.shape[1]]
         if batch.present is not None:
-            rows[~batch.present] = 0  # of the class that stands for none
+            rows[~batch.present] = 0  # labels that are no class have the row of a substitute
         part: NDArray[Any] = np.einsum("bt,btd->bd", shares, rows)
         return part

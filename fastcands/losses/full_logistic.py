@@ -19,18 +19,18 @@ __all__ = ["LogisticLoss"]
 class LogisticLoss(ExactLoss):
     """Logistic loss over all classes, without an array of examples x classes.
 
-    With z = ``inputs @ weights.T + biases`` and y 1 for the true classes of a row, 0 for the others::
+    With z = ``inputs @ weights.T + biases`` and y 1 for the true classes of an example, 0 for the others::
 
         loss[i] = (np.log(1 + np.exp(z[i])) - y[i] * z[i]).sum()
 
-    A class that a row names twice counts once.
+    A class that is a label of an example twice counts once.
 
     Parameters
     ----------
     temperature : float, default 1.0
         What the logits z are divided by.
     ignore_index : int, optional
-        A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+        A label that stands for no class. It is ignored; an example with no other label has loss and gradient 0.
     precision : {'highest', 'high', 'medium'}, optional
         How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
 

@@ -1,4 +1,4 @@
-"""Softmax cross-entropy over every class: what sampled softmax estimates, and what models are judged by."""
+"""Softmax cross-entropy over all classes: what sampled softmax estimates, and the usual measure of models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["SoftmaxLoss", "full_softmax"]
 
 
 def full_softmax(batch: Batch, upstream: NDArray[Any] | None, label_smoothing: float = 0.0) -> Result:
-    """Return the loss of each row and, when `upstream` is given, the gradients."""
+    """Return the loss of each example and, when `upstream` is given, the gradients."""
     examples = len(batch.inputs)
     if not examples:
         return np.zeros(0, batch.given_dtype), None if upstream is None else no_gradients(batch)
@@ -52,7 +52,7 @@ def full_softmax(batch: Batch, upstream: NDArray[Any] | None, label_smoothing: f
 class SoftmaxLoss(ExactLoss):
     """Softmax cross-entropy over all classes, without an array of examples x classes.
 
-    With z = ``inputs @ weights.T + biases`` and T true classes a row::
+    With z = ``inputs @ weights.T + biases`` and T true classes for each example::
 
         loss[i] = logsumexp(z[i]) - z[i, labels[i]].mean()
 
@@ -63,11 +63,11 @@ class SoftmaxLoss(ExactLoss):
     temperature : float, default 1.0
         What the logits z are divided by.
     ignore_index : int, optional
-        A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+        A label that stands for no class. It is ignored; an example with no other label has loss and gradient 0.
     precision : {'highest', 'high', 'medium'}, optional
         How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
     label_smoothing : float, default 0.0
-        Share of a row's target, in [0, 1), that goes to all V classes alike.
+        Share of an example's target, in [0, 1), that is divided equally among all V classes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Candidates from the batch itself: the true classes of all its rows, alone or with sampled ones."""
+"""Candidates from the batch itself: the true classes of all its examples, alone or with sampled ones."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["Frequencies", "add_batch_classes"]
 
 
 class Frequencies(Protocol):
-    """What says how often each class is a label."""
+    """A distribution of labels: how often each class is one."""
 
     @property
     def num_classes(self) -> int:
         """Number of classes."""
 
     def probability(self, ids: Any) -> NDArray[np.float64]:
-        """Return how likely a label is each of some classes."""
+        """Return the probability of some classes as labels."""
 
 
 def add_batch_classes(
@@ -28,11 +28,12 @@ def add_batch_classes(
 ) -> SampledValues:
     """Return the batch's classes and the drawn ones, with the expected count of a class among both.
 
-    N labels of probability p are expected to hold a class N p times, and hold it at all with probability
-    ``1 - (1 - p)**N``. Drawn candidates add to the first, and are independent chances beside the second.
+    A class of probability p is expected N p times among N labels, and at least once with probability
+    ``1 - (1 - p)**N``. The expected counts of drawn candidates are added to the former; with the latter they are
+    combined as independent events.
     """
     own, first = np.unique(labels, return_index=True) if unique else (labels.reshape(-1), np.arange(labels.size))
-    if not len(own) and drawn is None:  # no row, so no row has a use for the candidate
+    if not len(own) and drawn is None:  # without examples it does not matter which candidate this is
         return SampledValues(np.zeros(1, np.int64), np.ones(labels.shape), np.ones(1))
 
     def combined(ids: NDArray[np.int64], drawn_counts: Any) -> NDArray[np.float64]:
@@ -48,6 +49,11 @@ def add_batch_classes(
     if drawn is None:
         return SampledValues(own, label_counts, own_counts)
     others = drawn.sampled_candidates
+    if np.ndim(others) != 1:
+        raise ValueError(
+            "the sampler must draw one set of candidates for all examples beside in_batch, got shape "
+            f"{np.shape(others)}"
+        )
     other_counts = combined(others, drawn.sampled_expected_count)
     if unique:
         new = ~np.isin(others, own)

@@ -1,6 +1,6 @@
 """How losses are called: one interface for the exact and one for the sampled ones.
 
-A class here is abstract; what inherits from it is final.
+Classes here are abstract; their subclasses are final.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from fastcands.gradients import Gradients
 from fastcands.losses.batch import Batch, as_upstream
-from fastcands.losses.in_batch import Frequencies, add_batch_classes
+from fastcands.losses.drawing import draw_candidates
+from fastcands.losses.in_batch import Frequencies
 from fastcands.losses.sampled_values import as_sampled_values
 from fastcands.precision import as_precision
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.ids import as_ignore_index
 from fastcands.validation.numbers import as_flag, as_size, as_temperature
 from fastcands.values import SampledValues
@@ -26,15 +28,15 @@ __all__ = ["ExactLoss", "Result", "SampledLoss", "Sampler"]
 Result = tuple[NDArray[Any], Gradients | None]
 
 
-def _without_empty_rows(batch: Batch, upstream: NDArray[Any] | None) -> NDArray[Any] | None:
-    """Return the weights of the rows, zero for those without a class."""
-    empty = batch.empty_rows
+def _without_empty_examples(batch: Batch, upstream: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Return the weights of the examples, zero for those without a class."""
+    empty = batch.empty_examples
     return upstream if upstream is None or empty is None else np.where(empty, 0, upstream)
 
 
 def _finish(batch: Batch, result: Result) -> Result:
-    """Set the loss of rows without a class to 0."""
-    empty = batch.empty_rows
+    """Set the loss of examples without a class to 0."""
+    empty = batch.empty_examples
     if empty is not None:
         result[0][empty] = 0
     return result
@@ -56,7 +58,7 @@ class ExactLoss(ABC):
 
     @abstractmethod
     def _evaluate(self, batch: Batch, upstream: NDArray[Any] | None) -> Result:
-        """Return the loss of each row and, when `upstream` is given, the gradients."""
+        """Return the loss of each example and, when `upstream` is given, the gradients."""
 
     def _batch(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> Batch:
         return Batch.of(
@@ -69,8 +71,9 @@ class ExactLoss(ABC):
             precision=self.precision,
         )
 
+    @own_error_state
     def value(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> NDArray[Any]:
-        """Return the loss of each row.
+        """Return the loss of each example.
 
         Parameters
         ----------
@@ -79,7 +82,8 @@ class ExactLoss(ABC):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`.
+            True classes, each in [0, V) or the loss's `ignore_index`. Lists of different lengths and sparse matrices
+            (B, V) of ones are taken too: each example then has its own number of them.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
 
@@ -93,16 +97,16 @@ class ExactLoss(ABC):
         TypeError
             If an array has a dtype that its argument cannot have.
         ValueError
-            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. No sampler has
-            moved then.
+            If shapes disagree, a label is outside [0, V), or labels are one-hot.
         """
         batch = self._batch(weights, biases, labels, inputs)
         return _finish(batch, self._evaluate(batch, None))[0]
 
+    @own_error_state
     def value_and_grad(
         self, weights: Any, biases: Any, labels: Any, inputs: Any, upstream: Any = None
     ) -> tuple[NDArray[Any], Gradients]:
-        """Return the loss of each row and the gradients of ``sum(upstream * loss)``.
+        """Return the loss of each example and the gradients of ``sum(upstream * loss)``.
 
         Parameters
         ----------
@@ -111,11 +115,12 @@ class ExactLoss(ABC):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`.
+            True classes, each in [0, V) or the loss's `ignore_index`. Lists of different lengths and sparse matrices
+            (B, V) of ones are taken too: each example then has its own number of them.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         upstream : array, shape (B,), optional
-            Weight of each row in the gradients; ones by default.
+            Weight of each example in the gradients; ones by default.
 
         Returns
         -------
@@ -129,18 +134,22 @@ class ExactLoss(ABC):
         TypeError
             If an array has a dtype that its argument cannot have.
         ValueError
-            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. No sampler has
-            moved then.
+            If shapes disagree, a label is outside [0, V), or labels are one-hot.
         """
         batch = self._batch(weights, biases, labels, inputs)
         given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)
-        loss, gradients = _finish(batch, self._evaluate(batch, _without_empty_rows(batch, given)))
-        assert gradients is not None  # they were asked for
+        loss, gradients = _finish(batch, self._evaluate(batch, _without_empty_examples(batch, given)))
+        assert gradients is not None  # upstream was given
         return loss, gradients
 
 
 class Sampler(Protocol):
-    """What a sampled loss asks of a sampler."""
+    """What a sampled loss needs from a sampler.
+
+    It may also have ``never_drawn(labels)``, as `CandidateSampler` has it: then labels that it gives no weight are
+    refused before it draws. Where labels are ignored or ragged, ``sample`` gets those that are classes, (N, 1), and
+    may draw candidates for each of them only if every example has one label.
+    """
 
     @property
     def num_classes(self) -> int:
@@ -183,7 +192,7 @@ class SampledLoss(ABC):
 
     @abstractmethod
     def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:
-        """Return the loss of each row and, when `upstream` is given, the gradients."""
+        """Return the loss of each example and, when `upstream` is given, the gradients."""
 
     def _batch(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> Batch:
         return Batch.of(
@@ -197,7 +206,7 @@ class SampledLoss(ABC):
         )
 
     def _candidates(self, batch: Batch, given: Any) -> tuple[Batch, SampledValues]:
-        """Return the candidates given or drawn, and the batch with every label a class that is used anyway."""
+        """Return the candidates, given or drawn, and the batch, in which labels that are no class are a candidate."""
         if given is not None:
             values = as_sampled_values(given, batch.labels, batch.weights.total, per_example=True)
         else:
@@ -207,27 +216,15 @@ class SampledLoss(ABC):
                         f"{name} must draw from the {batch.weights.total} classes of weights, got "
                         f"{source.num_classes} classes"
                     )
-            values = self._draw(batch)
-        if batch.present is not None:
-            stand_in = values.sampled_candidates.reshape(-1)[0]
-            batch = batch._replace(labels=np.where(batch.present, batch.labels, stand_in))
+            values = draw_candidates(self.sampler, self.in_batch, batch, self.num_sampled, self.unique)
+        if batch.present is not None and len(batch.labels):
+            substitute = values.sampled_candidates.reshape(-1)[0]
+            batch = batch._replace(labels=np.where(batch.present, batch.labels, substitute))
         return batch, values
 
-    def _draw(self, batch: Batch) -> SampledValues:
-        # labels that are no classes must not be counted, nor learned from
-        labels = batch.labels if batch.present is None else batch.labels[batch.present][:, None]
-        drawn = self.sampler.sample(labels, self.num_sampled, unique=self.unique) if self.num_sampled else None
-        if self.in_batch is not None:
-            drawn = add_batch_classes(self.in_batch, labels, drawn, self.unique)
-        assert drawn is not None  # num_sampled is 0 with in_batch only
-        if batch.present is not None:
-            counts = np.ones(batch.labels.shape)
-            counts[batch.present] = drawn.true_expected_count[:, 0]
-            drawn = drawn._replace(true_expected_count=counts)
-        return as_sampled_values(drawn, batch.labels, batch.weights.total, per_example=True)
-
+    @own_error_state
     def value(self, weights: Any, biases: Any, labels: Any, inputs: Any, *, sampled_values: Any = None) -> NDArray[Any]:
-        """Return the loss of each row.
+        """Return the loss of each example.
 
         Parameters
         ----------
@@ -236,12 +233,13 @@ class SampledLoss(ABC):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`.
+            True classes, each in [0, V) or the loss's `ignore_index`. Lists of different lengths and sparse matrices
+            (B, V) of ones are taken too: each example then has its own number of them.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         sampled_values : SampledValues or tuple of three arrays, optional
-            Candidates to use in place of a draw: ids (S,) or (B, S), one set for all rows or one for each, and their
-            expected counts.
+            Candidates to use in place of a draw: ids (S,) or (B, S), one set for all examples or one for each, and
+            their expected counts.
 
         Returns
         -------
@@ -253,17 +251,19 @@ class SampledLoss(ABC):
         TypeError
             If an array has a dtype that its argument cannot have.
         ValueError
-            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. No sampler has
-            moved then.
+            If shapes disagree, a label is outside [0, V), labels are one-hot, or a sampler has another number of
+            classes or a label's weight is 0 there. Then no sampler has
+            changed its state.
         """
         batch = self._batch(weights, biases, labels, inputs)
         batch, values = self._candidates(batch, sampled_values)
         return _finish(batch, self._evaluate(batch, values, None))[0]
 
+    @own_error_state
     def value_and_grad(
         self, weights: Any, biases: Any, labels: Any, inputs: Any, upstream: Any = None, *, sampled_values: Any = None
     ) -> tuple[NDArray[Any], Gradients]:
-        """Return the loss of each row and the gradients of ``sum(upstream * loss)``.
+        """Return the loss of each example and the gradients of ``sum(upstream * loss)``.
 
         Parameters
         ----------
@@ -272,14 +272,15 @@ class SampledLoss(ABC):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`.
+            True classes, each in [0, V) or the loss's `ignore_index`. Lists of different lengths and sparse matrices
+            (B, V) of ones are taken too: each example then has its own number of them.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         upstream : array, shape (B,), optional
-            Weight of each row in the gradients; ones by default.
+            Weight of each example in the gradients; ones by default.
         sampled_values : SampledValues or tuple of three arrays, optional
-            Candidates to use in place of a draw: ids (S,) or (B, S), one set for all rows or one for each, and their
-            expected counts.
+            Candidates to use in place of a draw: ids (S,) or (B, S), one set for all examples or one for each, and
+            their expected counts.
 
         Returns
         -------
@@ -293,12 +294,13 @@ class SampledLoss(ABC):
         TypeError
             If an array has a dtype that its argument cannot have.
         ValueError
-            If shapes disagree, a label is outside [0, V), or a sampler has another number of classes. No sampler has
-            moved then.
+            If shapes disagree, a label is outside [0, V), labels are one-hot, or a sampler has another number of
+            classes or a label's weight is 0 there. Then no sampler has
+            changed its state.
         """
         batch = self._batch(weights, biases, labels, inputs)
         given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)
         batch, values = self._candidates(batch, sampled_values)
-        loss, gradients = _finish(batch, self._evaluate(batch, values, _without_empty_rows(batch, given)))
-        assert gradients is not None  # they were asked for
+        loss, gradients = _finish(batch, self._evaluate(batch, values, _without_empty_examples(batch, given)))
+        assert gradients is not None  # upstream was given
         return loss, gradients

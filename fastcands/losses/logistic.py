@@ -11,6 +11,7 @@ from fastcands.kernels.epilogues.logistic import LOGISTIC
 from fastcands.losses.batch import Batch
 from fastcands.losses.interface import Result, SampledLoss
 from fastcands.losses.per_logit import sampled_per_logit
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.losses import as_log_normalizer
 from fastcands.values import SampledValues
 
@@ -21,7 +22,7 @@ __all__ = ["NCELoss", "NegativeSamplingLoss", "SampledLogisticLoss"]
 class NCELoss(SampledLoss):
     """Noise-contrastive estimation: tell true classes from candidates, which include accidental hits.
 
-    With o = ``inputs @ weights.T + biases``, Q a class's expected count, c the log normalizer and
+    With o = ``inputs @ weights.T + biases``, Q the expected count of a class, c the log_normalizer and
     z = ``o - c - log Q``, T true classes with target 1/T and S candidates with target 0::
 
         loss[i] = (np.log(1 + np.exp(z_true[i])) - z_true[i] / T).sum() + np.log(1 + np.exp(z_sampled[i])).sum()
@@ -37,16 +38,16 @@ class NCELoss(SampledLoss):
     unique : bool, default True
         Whether a class is drawn at most once a call.
     in_batch : sampler, optional
-        Adds the true classes of the whole batch to the candidates, corrected by the `probability` this sampler gives
-        them as labels. `num_sampled` may then be 0.
+        Adds the true classes of the whole batch to the candidates. They are corrected by the `probability` that this
+        sampler gives them as labels. `num_sampled` may then be 0.
     temperature : float, default 1.0
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional
-        A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+        A label that stands for no class. It is ignored; an example with no other label has loss and gradient 0.
     precision : {'highest', 'high', 'medium'}, optional
         How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
     log_normalizer : float or array of shape (B,), default 0.0
-        c, the logarithm of the normaliser that the model's scores are meant to have.
+        c, the log_normalizer that the model's scores are meant to have.
 
     Raises
     ------
@@ -74,9 +75,15 @@ class NCELoss(SampledLoss):
 
     log_normalizer: Any = field(default=0.0, kw_only=True)
 
+    @own_error_state
     def __post_init__(self) -> None:
         super().__post_init__()
         as_log_normalizer(self.log_normalizer)
+
+    def _batch(self, weights: Any, biases: Any, labels: Any, inputs: Any) -> Batch:
+        batch = super()._batch(weights, biases, labels, inputs)
+        as_log_normalizer(self.log_normalizer, len(batch.inputs))  # before the sampler moves
+        return batch
 
     def _evaluate(self, batch: Batch, values: SampledValues, upstream: NDArray[Any] | None) -> Result:
         shift = as_log_normalizer(self.log_normalizer, len(batch.inputs))
@@ -93,7 +100,7 @@ class NCELoss(SampledLoss):
 
 @dataclass(frozen=True)
 class SampledLogisticLoss(SampledLoss):
-    """Logistic loss over the true classes and those candidates that are not true classes of the row.
+    """Logistic loss over the true classes and those candidates that are not true classes of the example.
 
     With z = ``inputs @ weights.T + biases - log Q``, T true classes with target 1/T and S candidates with target 0::
 
@@ -110,12 +117,12 @@ class SampledLogisticLoss(SampledLoss):
     unique : bool, default True
         Whether a class is drawn at most once a call.
     in_batch : sampler, optional
-        Adds the true classes of the whole batch to the candidates, corrected by the `probability` this sampler gives
-        them as labels. `num_sampled` may then be 0.
+        Adds the true classes of the whole batch to the candidates. They are corrected by the `probability` that this
+        sampler gives them as labels. `num_sampled` may then be 0.
     temperature : float, default 1.0
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional
-        A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+        A label that stands for no class. It is ignored; an example with no other label has loss and gradient 0.
     precision : {'highest', 'high', 'medium'}, optional
         How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
 
@@ -163,12 +170,12 @@ class NegativeSamplingLoss(SampledLoss):
     unique : bool, default True
         Whether a class is drawn at most once a call.
     in_batch : sampler, optional
-        Adds the true classes of the whole batch to the candidates, corrected by the `probability` this sampler gives
-        them as labels. `num_sampled` may then be 0.
+        Adds the true classes of the whole batch to the candidates. They are corrected by the `probability` that this
+        sampler gives them as labels. `num_sampled` may then be 0.
     temperature : float, default 1.0
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional
-        A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+        A label that stands for no class. It is ignored; an example with no other label has loss and gradient 0.
     precision : {'highest', 'high', 'medium'}, optional
         How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
 

@@ -1,4 +1,4 @@
-"""Losses over candidates that each example has for itself."""
+"""Losses in which each example has its own candidates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastcands.gradients import Gradients
 from fastcands.kernels.epilogues.interface import Epilogue
-from fastcands.kernels.sampled_loss.gradients import add_label_rows
+from fastcands.kernels.sampled_loss.gradients import add_label_gradients
 from fastcands.kernels.sampled_loss.per_example import (
     example_input_gradients,
     example_logits,
@@ -34,7 +34,7 @@ def per_example_loss(
     log_normalizer: NDArray[Any] | float = 0.0,
     upstream: NDArray[Any] | None,
 ) -> tuple[NDArray[Any], Gradients | None]:
-    """Return the loss of each row and, when `upstream` is given, the gradients; `values` have ids (B, S)."""
+    """Return the loss of each example and, when `upstream` is given, the gradients; `values` have ids (B, S)."""
     (examples, num_true), dtype, threads = batch.labels.shape, batch.inputs.dtype, get_num_threads()
     classes = np.concatenate([batch.labels, values.sampled_candidates], axis=1)
     offsets = np.zeros(classes.size) + batch.bias_of(classes.reshape(-1))
@@ -62,14 +62,14 @@ def per_example_loss(
         return loss, None
     d_inputs = np.empty_like(batch.inputs)
     example_input_gradients(batch.weights.view, addresses, logits, rows, d_inputs, threads)
-    ids, order, starts = _group(classes.reshape(-1))
+    ids, order, starts = _sort_by_class(classes.reshape(-1))
     weight_rows, bias_rows = np.empty((len(ids), batch.inputs.shape[1]), dtype), np.empty(len(ids), dtype)
-    add_label_rows(order, starts, -1 - np.arange(len(ids)), logits, batch.inputs, weight_rows, bias_rows, threads)
+    add_label_gradients(order, starts, -1 - np.arange(len(ids)), logits, batch.inputs, weight_rows, bias_rows, threads)
     return loss, batch.gradients(ids, d_inputs, weight_rows, bias_rows)
 
 
-def _group(classes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct classes, the places sorted by class, and where each class starts among them."""
+def _sort_by_class(classes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct classes, the positions sorted by class, and where each class starts among them."""
     order = np.argsort(classes, kind="stable")
     sorted_classes = classes[order]
     starts = np.flatnonzero(np.append(True, sorted_classes[1:] != sorted_classes[:-1]))

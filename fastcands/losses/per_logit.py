@@ -13,7 +13,7 @@ from fastcands.losses.exact_classes import exact_classes
 from fastcands.losses.interface import Result
 from fastcands.losses.per_example import per_example_loss
 from fastcands.losses.sampled_step import SampledLossStep
-from fastcands.losses.smoothing import first_of_row
+from fastcands.losses.smoothing import is_first_label
 from fastcands.values import SampledValues
 
 __all__ = ["full_per_logit", "sampled_per_logit"]
@@ -29,7 +29,7 @@ def sampled_per_logit(
     log_normalizer: NDArray[Any] | float = 0.0,
     upstream: NDArray[Any] | None,
 ) -> Result:
-    """Return the loss of each row and, when `upstream` is given, the gradients, over true classes and candidates.
+    """Return the loss of each example and, when `upstream` is given, the gradients, over true classes and candidates.
 
     Targets are 1/T for each of T true classes and 0 for candidates.
     """
@@ -50,15 +50,15 @@ def sampled_per_logit(
 
 
 def full_per_logit(batch: Batch, epilogue: PerLogit, upstream: NDArray[Any] | None) -> Result:
-    """Return the loss of each row over all classes and, when `upstream` is given, the gradients.
+    """Return the loss of each example over all classes and, when `upstream` is given, the gradients.
 
-    Targets are 1 for the true classes of a row, each counted once, and 0 for all others.
+    Targets are 1 for the true classes of an example, each counted once, and 0 for all others.
     """
     examples, labels = len(batch.inputs), batch.labels
     if not examples:
         return np.zeros(0, batch.given_dtype), None if upstream is None else no_gradients(batch)
     present = np.ones(labels.shape, bool) if batch.present is None else batch.present
-    targets = np.asarray(first_of_row(labels, present) & present, batch.inputs.dtype)
+    targets = np.asarray(is_first_label(labels, present) & present, batch.inputs.dtype)
     classes = exact_classes(batch, epilogue, needs_grad=upstream is not None)
     true_logits = classes.true_logits().astype(np.float64)
     terms = np.empty((4, labels.size))

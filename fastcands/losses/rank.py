@@ -1,4 +1,4 @@
-"""Sampled softmax over those candidates that the model itself finds hardest (TAPAS)."""
+"""Sampled softmax over those candidates to which the model gives the highest scores (TAPAS)."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from fastcands.values import SampledValues
 
 __all__ = ["RankSampledSoftmaxLoss", "rank_sampled_softmax"]
 
-_ROWS_AT_ONCE = 256
-"""Examples whose scores are held at once when each has its own."""
+_EXAMPLES_AT_ONCE = 256
+"""Examples whose scores are computed at once, with candidates for each example."""
 
 
 def _candidate_rows(batch: Batch, classes: NDArray[np.int64]) -> NDArray[Any]:
@@ -39,7 +39,7 @@ def _batch_scores(
 ) -> NDArray[np.float64]:
     """Return log sum_j exp((w_c . x_j + b_c) / temperature) for each candidate c, over the examples j.
 
-    Examples and classes change places: the inputs are the table, the candidates' rows what it is multiplied with.
+    Examples and classes are swapped: the inputs are the table, and the candidates' rows are its inputs.
     """
     inputs = batch.inputs / batch.inputs.dtype.type(temperature)
     table = Shards([inputs], len(inputs), "mod", listed=False)
@@ -59,7 +59,7 @@ def _true_classes(batch: Batch) -> NDArray[np.int64]:
 
 
 def _best(scores: NDArray[Any], hits: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
-    """Return the positions of the `count` highest of each row; hits and NaN last, ties to the lower position."""
+    """Return the positions of the `count` highest scores of each row; hits and NaN last, ties to the lower position."""
     ranked = np.where(hits | np.isnan(scores), -np.inf, scores)
     threshold = -np.partition(-ranked, count - 1, axis=1)[:, count - 1, None]
     above = ranked > threshold
@@ -73,8 +73,8 @@ def _example_choices(
 ) -> Iterator[NDArray[np.int64]]:
     """Yield the positions of each example's own highest logits, some examples at a time."""
     biases = batch.bias_of(classes)
-    for first in range(0, len(batch.inputs), _ROWS_AT_ONCE):
-        here = slice(first, first + _ROWS_AT_ONCE)
+    for first in range(0, len(batch.inputs), _EXAMPLES_AT_ONCE):
+        here = slice(first, first + _EXAMPLES_AT_ONCE)
         scores = batch.inputs[here] @ rows.T + biases
         hits = np.zeros(scores.shape, bool)
         if exclude_hits:
@@ -84,7 +84,7 @@ def _example_choices(
         yield _best(scores, hits, count)
 
 
-def resample(
+def _resample(
     batch: Batch,
     values: SampledValues,
     count: int,
@@ -96,7 +96,7 @@ def resample(
     """Return the candidates with the highest scores, with the expected counts of the first draw."""
     classes, true_counts, counts = values
     rows = _candidate_rows(batch, classes)
-    if per_example:  # the temperature changes no order within a row
+    if per_example:  # the temperature does not change the order within an example
         chosen = np.concatenate(list(_example_choices(batch, classes, rows, count, exclude_hits)))
         return SampledValues(classes[chosen], true_counts, counts[chosen])
     scores = _batch_scores(batch, classes, rows, temperature)
@@ -116,26 +116,26 @@ def rank_sampled_softmax(
     per_example: bool = False,
     upstream: NDArray[Any] | None,
 ) -> Result:
-    """Return the loss of each row and, when `upstream` is given, the gradients."""
+    """Return the loss of each example and, when `upstream` is given, the gradients."""
     if not len(batch.inputs):
         return np.zeros(0, batch.given_dtype), None if upstream is None else no_gradients(batch)
-    kept = resample(
+    chosen = _resample(
         batch, values, num_resampled, temperature=temperature, exclude_hits=exclude_hits, per_example=per_example
     )
-    return sampled_softmax(batch, kept, remove_accidental_hits=remove_accidental_hits, upstream=upstream)
+    return sampled_softmax(batch, chosen, remove_accidental_hits=remove_accidental_hits, upstream=upstream)
 
 
 @dataclass(frozen=True)
 class RankSampledSoftmaxLoss(SampledLoss):
-    """Sampled softmax in two passes: draw many candidates, needs_grad those with the highest scores (TAPAS).
+    """Sampled softmax in two passes: draw many candidates, then use those with the highest scores (TAPAS).
 
-    The score of a candidate c is its total over the rows of the batch, with the temperature t::
+    The score of a candidate c is a sum over the examples of the batch, with the temperature t::
 
         score[c] = logsumexp((inputs @ weights[c] + biases[c]) / t)
 
     The `num_resampled` highest are the candidates of a `SampledSoftmaxLoss`, with the expected counts of the draw. A
-    low temperature asks for candidates that some row finds likely, a high one for those likely on average. No gradient
-    goes through the choice.
+    low temperature prefers candidates that are likely for some example, a high one those that are likely on average.
+    The choice has no gradient.
 
     Parameters
     ----------
@@ -144,33 +144,33 @@ class RankSampledSoftmaxLoss(SampledLoss):
     num_sampled : int
         Candidates drawn a call.
     num_resampled : int
-        Candidates kept, fewer than `num_sampled`.
+        Candidates used in the loss, fewer than `num_sampled`.
     unique : bool, default True
         Whether a class is drawn at most once a call.
     in_batch : sampler, optional
-        Adds the true classes of the whole batch to the candidates, corrected by the `probability` this sampler gives
-        them as labels. `num_sampled` may then be 0.
+        Adds the true classes of the whole batch to the candidates. They are corrected by the `probability` that this
+        sampler gives them as labels. `num_sampled` may then be 0.
     temperature : float, default 1.0
         What the scores are divided by; the loss's own logits are not.
     ignore_index : int, optional
-        A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+        A label that stands for no class. It is ignored; an example with no other label has loss and gradient 0.
     precision : {'highest', 'high', 'medium'}, optional
         How precisely float32 matrices are multiplied in the loss, see `set_matmul_precision`; the setting by default.
         The scores are always 'highest'.
     remove_accidental_hits : bool, default True
-        Whether candidates that are true classes of a row are left out there.
+        Whether candidates that are true classes of an example are masked for it.
     exclude_hits : bool, default False
-        Whether true classes of the batch (of the row, with `per_example`) are kept only where other candidates run
-        out. Otherwise they take places that accidental hits then leave empty.
+        Whether true classes of the batch (of the example, with `per_example`) are chosen only if there are too few
+        other candidates. Otherwise they may be chosen, and are then masked as accidental hits.
     per_example : bool, default False
-        Whether each row keeps the candidates that it finds likely itself.
+        Whether the candidates are chosen for each example, by its own scores.
 
     Raises
     ------
     TypeError
         If an option is of the wrong type or `sampler` draws nothing.
     ValueError
-        If `num_resampled` is not below `num_sampled`, `num_sampled` makes no sense, or `temperature` is not positive
+        If `num_resampled` is not below `num_sampled`, `num_sampled` is out of range, or `temperature` is not positive
         and finite.
 
     Notes

@@ -15,6 +15,7 @@ from fastcands.losses.interface import Result, SampledLoss
 from fastcands.losses.per_example import per_example_loss
 from fastcands.losses.sampled_step import SampledLossStep
 from fastcands.losses.smoothing import smooth_sampled
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_flag, as_fraction
 from fastcands.values import SampledValues
 
@@ -29,7 +30,7 @@ def sampled_softmax(
     label_smoothing: float = 0.0,
     upstream: NDArray[Any] | None,
 ) -> Result:
-    """Return the loss of each row and, when `upstream` is given, the gradients."""
+    """Return the loss of each example and, when `upstream` is given, the gradients."""
     if not len(batch.inputs):
         return np.zeros(0, batch.given_dtype), None if upstream is None else no_gradients(batch)
     if values.sampled_candidates.ndim == 2:
@@ -58,18 +59,18 @@ def sampled_softmax(
 
 
 class Diagnostics(NamedTuple):
-    """What a softmax over the true classes and a sample looks like inside.
+    """Intermediate results of a softmax over the true classes and sampled candidates.
 
     Attributes
     ----------
     log_normalizer : array, shape (B,)
-        logsumexp of the row's logits, true classes and candidates, as corrected.
+        logsumexp of the example's corrected logits, of true classes and candidates.
     true_logits : array, shape (B, T)
         Corrected logits of the true classes; -inf for labels that are no class.
     highest_candidate : array, shape (B,)
-        The largest corrected logit of a candidate that was not left out; -inf where there is none.
+        The largest corrected logit of a candidate that is not masked; -inf if there is none.
     accuracy : float
-        Share of the rows, of those with a class, in which a true class has a higher logit than every candidate.
+        Share of the examples with a class in which a true class has a higher logit than every candidate.
 
     Examples
     --------
@@ -94,39 +95,39 @@ def _forward(batch: Batch, values: SampledValues, remove_accidental_hits: bool, 
     return step
 
 
-def _peaks(step: SampledLossStep) -> NDArray[Any]:
+def _highest_candidates(step: SampledLossStep) -> NDArray[Any]:
     """Return the highest logit of a candidate for each example."""
     blocks = -(-int(step.workspace.sizes[0]) // step.workspace.rows.shape[1])
     return np.asarray(step.workspace.tile_max[:blocks].max(axis=0).reshape(-1)[: len(step.job.loss)])
 
 
 def _diagnose(batch: Batch, values: SampledValues, remove_accidental_hits: bool) -> Diagnostics:
-    # copies of a candidate apart: merged, they would count as one with a higher logit
-    tile_max = _peaks(_forward(batch, values, remove_accidental_hits, merge=False))
+    # copies of a candidate are not merged here: a merged candidate would have a higher logit
+    tile_max = _highest_candidates(_forward(batch, values, remove_accidental_hits, merge=False))
     highest = np.where(tile_max > LOWEST, tile_max, -np.inf)
     step = _forward(batch, values, remove_accidental_hits, merge=True)
-    merged = _peaks(step)
+    merged = _highest_candidates(step)
     step.run(after="logits", last="reduce")
     loss, true_logits, targets = step.job.loss, step.workspace.true_logits.copy(), batch.targets
     finite = np.where(targets == 0, 0, true_logits)
-    empty = np.zeros(len(loss), bool) if batch.empty_rows is None else batch.empty_rows
-    normalizer = loss + np.where(empty, merged, (targets * finite).sum(axis=1))
+    empty = np.zeros(len(loss), bool) if batch.empty_examples is None else batch.empty_examples
+    log_normalizer = loss + np.where(empty, merged, (targets * finite).sum(axis=1))
     right = true_logits.max(axis=1) > highest
     return Diagnostics(
-        normalizer, true_logits, highest, float(right[~empty].mean()) if not empty.all() else float("nan")
+        log_normalizer, true_logits, highest, float(right[~empty].mean()) if not empty.all() else float("nan")
     )
 
 
 @dataclass(frozen=True)
 class SampledSoftmaxLoss(SampledLoss):
-    """Softmax cross-entropy over the true classes and classes drawn anew at each call.
+    """Softmax cross-entropy over the true classes and classes that are drawn at each call.
 
-    With o = ``inputs @ weights.T + biases`` and Q a class's expected count, row i has T true logits
-    ``o - log Q`` and S candidate logits ``o - log Q``, shared by the rows of a batch::
+    With o = ``inputs @ weights.T + biases`` and Q the expected count of a class, example i has T true logits
+    ``o - log Q`` and S candidate logits ``o - log Q``. The candidates are the same for all examples of a batch::
 
         loss[i] = logsumexp(true logits[i], candidate logits[i]) - mean(true logits[i])
 
-    A candidate that is a true class of the row (an accidental hit) is left out of that row, every copy of it.
+    A candidate that is a true class of the example (an accidental hit) is masked for that example, in every copy.
 
     Parameters
     ----------
@@ -137,18 +138,18 @@ class SampledSoftmaxLoss(SampledLoss):
     unique : bool, default True
         Whether a class is drawn at most once a call.
     in_batch : sampler, optional
-        Adds the true classes of the whole batch to the candidates, corrected by the `probability` this sampler gives
-        them as labels. `num_sampled` may then be 0.
+        Adds the true classes of the whole batch to the candidates. They are corrected by the `probability` that this
+        sampler gives them as labels. `num_sampled` may then be 0.
     temperature : float, default 1.0
         What the logits o are divided by, before they are corrected.
     ignore_index : int, optional
-        A label that stands for no class: it counts for nothing, and a row of them has no loss and no gradient.
+        A label that stands for no class. It is ignored; an example with no other label has loss and gradient 0.
     precision : {'highest', 'high', 'medium'}, optional
         How precisely float32 matrices are multiplied, see `set_matmul_precision`; the setting by default.
     remove_accidental_hits : bool, default True
-        Whether candidates that are true classes of a row are left out there.
+        Whether candidates that are true classes of an example are masked for it.
     label_smoothing : float, default 0.0
-        Share of a row's target, in [0, 1), that goes to all of its logits alike, true ones and candidates.
+        Share of an example's target, in [0, 1), that is divided equally among its logits, true ones and candidates.
 
     Raises
     ------
@@ -160,8 +161,8 @@ class SampledSoftmaxLoss(SampledLoss):
 
     Notes
     -----
-    Time O(B (S + T) D). `value_and_grad` holds B S numbers while it runs, `value` none. The same bits for any number
-    of threads.
+    Time O(B (S + T) D). `value_and_grad` holds B S numbers while it runs, `value` does not. The same bits for any
+    number of threads.
 
     References
     ----------
@@ -195,10 +196,11 @@ class SampledSoftmaxLoss(SampledLoss):
             upstream=upstream,
         )  # fmt: skip
 
+    @own_error_state
     def diagnose(
         self, weights: Any, biases: Any, labels: Any, inputs: Any, *, sampled_values: Any = None
     ) -> Diagnostics:
-        """Look inside the loss of one batch: its normaliser, its logits and the sampled accuracy.
+        """Return intermediate results of the loss of one batch: log_normalizer, logits and sampled accuracy.
 
         Parameters
         ----------
@@ -207,7 +209,7 @@ class SampledSoftmaxLoss(SampledLoss):
         biases : array, shape (V,), list of shards, or None
             Class biases.
         labels : integer array, shape (B, T) or (B,)
-            True classes, each in [0, V) or the loss's `ignore_index`; at least one row.
+            True classes, each in [0, V) or the loss's `ignore_index`; at least one example. Ragged as in `value`.
         inputs : float array, shape (B, D)
             What the class weights are multiplied with.
         sampled_values : SampledValues or tuple of three arrays, optional
@@ -223,11 +225,12 @@ class SampledSoftmaxLoss(SampledLoss):
         TypeError
             If an array has a dtype that its argument cannot have.
         ValueError
-            If shapes disagree, there is no row, a label is outside [0, V), or candidates are (B, S).
+            If shapes disagree, there is no example, a label is outside [0, V), or candidates are (B, S).
         """
         batch = self._batch(weights, biases, labels, inputs)._replace(precision="highest")
         if not len(batch.inputs):
-            raise ValueError("labels must have at least one row, got none")
-        if sampled_values is not None and np.ndim(sampled_values[0]) != 1:
-            raise ValueError(f"sampled_candidates must have 1 dimension, got shape {np.shape(sampled_values[0])}")
-        return _diagnose(*self._candidates(batch, sampled_values), self.remove_accidental_hits)
+            raise ValueError("labels must have at least one example, got none")
+        batch, values = self._candidates(batch, sampled_values)
+        if values.sampled_candidates.ndim != 1:
+            raise ValueError(f"sampled_candidates must have 1 dimension, got shape {values.sampled_candidates.shape}")
+        return _diagnose(batch, values, self.remove_accidental_hits)

@@ -1,4 +1,4 @@
-"""What sampled losses share: the job that their stages work on, and gradients from its results."""
+"""What sampled losses share: the job of their stages, and gradients from its results."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _NONE_ABSENT = np.zeros((0, 0), bool)
 
 
 class Spread(NamedTuple):
-    """Target probability that goes to every candidate alike."""
+    """Target probability that every candidate gets equally, from label smoothing."""
 
     shares: NDArray[Any]
-    """What each copy of a candidate gets in a row, times the weight of the row, (B,)."""
+    """Target of each copy of a candidate, for each example, times the weight of the example, (B,)."""
     row_sum: NDArray[Any]
     """Sum of the candidates' rows, each as often as it was drawn, (D,)."""
 
@@ -52,14 +52,14 @@ class SampledLossStep:
     log_normalizer : float or array of shape (B,)
         What a loss of single logits subtracts from an example's logits.
     upstream : array, shape (B,), or None
-        Weight of each row in the gradients; None for the value alone.
+        Weight of each example in the gradients; None for the value alone.
 
     Attributes
     ----------
     job : SampledLossJob
         Of this call alone.
     workspace : SampledLossWorkspace or Bf16Workspace
-        Holds until the next step of this thread.
+        Valid until the next step of this thread.
     """
 
     def __init__(
@@ -119,9 +119,9 @@ class SampledLossStep:
         self._stages(self.job, self._held, self.threads, after=after, last=last)
 
     def gradients(self, spread: Spread | None = None) -> Gradients:
-        """Return the gradients, all stages done.
+        """Return the gradients; all stages must have run.
 
-        `spread` is what the gradient of every candidate's logit is less, in each row.
+        `spread` is subtracted from the gradient of every candidate's logit.
         """
         job, workspace, batch = self.job, self.workspace, self.batch
         candidates, _, results, further = workspace.sizes.tolist()

@@ -1,4 +1,4 @@
-"""A class table as its users hand it over: one array or a list of shards, in any layout."""
+"""A class table as users pass it: one array or a list of shards, of any strides."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 
 from fastcands.gradients import RowGradient
 from fastcands.kernels.table.view import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, TableView
+from fastcands.validation.arrays import as_array, as_per_class
 from fastcands.validation.tables import check_partition_strategy
 
 __all__ = ["Shards", "as_biases", "as_inputs", "as_weights"]
 
+_PLAIN = (np.ndarray, np.memmap)
 _FLOAT32 = np.dtype(np.float32)
 _STORAGE = {"float32": FLOAT32, "float64": FLOAT64, "float16": FLOAT16, "bfloat16": BFLOAT16}
 
 
 @functools.cache
 def _storage(dtype: np.dtype[Any]) -> int | None:
-    """Return how kernels call a dtype, None if they do not know it."""
+    """Return the `storage` of a dtype in a `TableView`, None if kernels cannot read it."""
     return _STORAGE.get(dtype.name) if dtype.isnative else None
 
 
@@ -36,7 +38,7 @@ class Shards(NamedTuple):
     total: int
     strategy: str
     listed: bool
-    """Whether they came as a list, so that gradients go back as one."""
+    """Whether a list was given, so that gradients are returned as a list."""
 
     def locate(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the shard of each id and its row there."""
@@ -72,12 +74,12 @@ class Shards(NamedTuple):
 
     @property
     def gradient_dtype(self) -> np.dtype[Any]:
-        """The dtype of the table's gradient: its own, float32 for bfloat16, which would round once more for nothing."""
-        return _FLOAT32 if self.dtype.kind == "V" else self.dtype  # bfloat16 is the one such dtype that is let in
+        """The dtype of the table's gradient: its own, but float32 for bfloat16, to avoid rounding the gradient."""
+        return _FLOAT32 if self.dtype.kind == "V" else self.dtype  # bfloat16 is the only accepted dtype of this kind
 
     @property
     def view(self) -> TableView:
-        """Where the table is, for kernels; one of a single dimension has rows of one number."""
+        """The table as kernels see it; a 1-D table has rows of one number."""
         starts = np.array([array.__array_interface__["data"][0] for array in self.arrays], np.int64)
         strides = np.array([array.strides[0] for array in self.arrays], np.int64)
         first = self.arrays[0]
@@ -87,7 +89,7 @@ class Shards(NamedTuple):
         return TableView(starts, strides, feature_stride, storage, width, self.total, self.strategy == "mod")
 
     def view_of(self, shard: int) -> TableView:
-        """Where one shard is, as a table of its own."""
+        """One shard as kernels see it, as a separate table."""
         view = self.view
         here = slice(shard, shard + 1)
         return view._replace(starts=view.starts[here], strides=view.strides[here], total=len(self.arrays[shard]))
@@ -123,20 +125,32 @@ def _check_float(array: NDArray[Any], name: str) -> None:
         raise TypeError(f"{name} must be float32, float64, float16 or bfloat16 in native byte order, got {array.dtype}")
 
 
+def _ndim(part: Any) -> int:
+    """Return the dimensions of an array or of nested lists; -1 for rows of different lengths."""
+    try:
+        return int(np.ndim(part))
+    except (TypeError, ValueError, RuntimeError):
+        return -1
+
+
 def _as_shards(value: Any, name: str, ndim: int, strategy: str) -> Shards:
     check_partition_strategy(strategy)
-    if isinstance(value, memoryview):  # a sequence to Python, but an array and no list of shards
+    if isinstance(value, memoryview):  # a sequence to Python, but an array and not a list of shards
         value = np.asarray(value)
-    if isinstance(value, np.ndarray) and value.ndim == ndim and value.size and _storage(value.dtype) is not None:
-        return Shards([np.asarray(value)], len(value), strategy, False)  # the usual case, sooner
-    # a list of numbers or of rows is no list of shards: shards are arrays
-    listed = isinstance(value, Sequence) and len(value) > 0 and all(np.ndim(part) == ndim for part in value)
+    if type(value) in _PLAIN and value.ndim == ndim and value.size and _storage(value.dtype) is not None:
+        return Shards([np.asarray(value)], len(value), strategy, False)  # a fast path for the usual case
+    # a list of numbers or of rows is not a list of shards, which are arrays
+    listed = isinstance(value, Sequence) and len(value) > 0 and all(_ndim(part) == ndim for part in value)
     if isinstance(value, Sequence) and len(value) == 0:
         raise ValueError(f"{name} must be an array or a list with at least one shard, got an empty list")
     parts = list(value) if listed else [value]
-    arrays = [np.asarray(part) for part in parts]
+    names = [f"{name}[{s}]" for s in range(len(parts))] if listed else [name]
+    for part, part_name in zip(parts, names, strict=True):
+        if isinstance(part, np.ndarray):
+            _check_float(part, part_name)  # of another byte order, it would be copied at every call
+    arrays = [as_per_class(part, part_name) for part, part_name in zip(parts, names, strict=True)]
     for s, array in enumerate(arrays):
-        part_name = f"{name}[{s}]" if listed else name
+        part_name = names[s]
         _check_float(array, part_name)
         if array.ndim != ndim:
             shape = "(V, D)" if ndim == 2 else "(V,)"
@@ -178,7 +192,7 @@ def as_biases(biases: Any, partition_strategy: str, num_classes: int) -> Shards 
 
 def as_inputs(inputs: Any, weights: Shards, examples: int) -> NDArray[Any]:
     """Return inputs (B, D), checked against the table and the labels."""
-    array = np.asarray(inputs)
+    array = as_array(inputs, "inputs")
     if array.dtype.kind in "iub":
         raise TypeError(f"inputs must be floating point, got {array.dtype}: are labels and inputs swapped?")
     _check_float(array, "inputs")

@@ -1,4 +1,4 @@
-"""Label smoothing: a share of each row's target goes to all of its logits alike."""
+"""Label smoothing: a share of each example's target is divided equally among its logits."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from fastcands.losses.sampled_step import Spread
 from fastcands.threads import get_num_threads
 from fastcands.values import SampledValues
 
-__all__ = ["Smoothing", "first_of_row", "smooth_sampled", "table_sums"]
+__all__ = ["is_first_label", "smooth_sampled", "table_sums"]
 
 _ROWS_AT_ONCE = 1 << 14
 
 
-class Smoothing(NamedTuple):
+class _Smoothing(NamedTuple):
     """What label smoothing adds to a loss and to its gradients."""
 
     loss: NDArray[np.float64]
-    """Added to the loss of each row, (B,)."""
+    """Added to the loss of each example, (B,)."""
     true_share: NDArray[np.float64]
-    """Added to the gradient of each true logit, times the weight of the row, (B, T)."""
+    """Added to the gradient of each true logit, times the weight of the example, (B, T)."""
     uniform_share: NDArray[np.float64]
-    """What every candidate's logit loses in the gradient, times the weight of the row, (B,)."""
+    """Subtracted from the gradient of every candidate's logit, times the weight of the example, (B,)."""
     row_sum: NDArray[Any]
     """Sum of the candidates' rows, (D,)."""
 
@@ -36,8 +36,8 @@ class Smoothing(NamedTuple):
         return Spread(shares, self.row_sum.astype(upstream.dtype))
 
 
-def first_of_row(labels: NDArray[np.int64], present: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return where a label stands for the first time in its row; those that are no classes do not count."""
+def is_first_label(labels: NDArray[np.int64], present: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which labels are the first of their class in their row; labels that are no class do not count."""
     before = np.tril(labels[:, :, None] == labels[:, None, :], -1) & present[:, None, :]
     return np.asarray(~before.any(axis=2))
 
@@ -48,11 +48,11 @@ def smooth_sampled(
     workspace: Any,
     epsilon: float,
     remove_hits: bool,
-) -> Smoothing:
-    """Return the terms that take `epsilon` of the target to the T true and the candidate logits of a row alike.
+) -> _Smoothing:
+    """Return the terms that divide `epsilon` of an example's target equally among its true and candidate logits.
 
-    With n logits in a row, hits left out, a true class has the target ``(1 - epsilon) / T + epsilon / n`` and a
-    candidate ``epsilon / n``. The sum of a row's candidate logits is one product with the sum of their table rows.
+    With n logits that are not masked, a true class has the target ``(1 - epsilon) / T + epsilon / n`` and a candidate
+    ``epsilon / n``. The sum of an example's candidate logits is one product with the sum of their table rows.
     """
     candidates = int(workspace.sizes[0])
     classes, copies = workspace.classes[:candidates], workspace.copies[:candidates].astype(np.float64)
@@ -67,16 +67,16 @@ def smooth_sampled(
 
     present = np.ones(batch.labels.shape, bool) if batch.present is None else batch.present
     true_logits = np.where(present, workspace.true_logits, 0).astype(np.float64)
-    places = workspace.label_candidates.reshape(batch.labels.shape)
-    hit = (places >= 0) & present & first_of_row(batch.labels, present) if remove_hits else np.zeros_like(present)
-    hit_copies = np.where(hit, copies[places], 0)
-    raw = true_logits + np.log(values.true_expected_count)  # the correction of a true logit undone
-    hit_logits = np.where(hit, hit_copies * raw + corrections[places], 0).sum(axis=1)
+    positions = workspace.label_candidates.reshape(batch.labels.shape)
+    hit = (positions >= 0) & present & is_first_label(batch.labels, present) if remove_hits else np.zeros_like(present)
+    hit_copies = np.where(hit, copies[positions], 0)
+    raw = true_logits + np.log(values.true_expected_count)  # without the correction of the true logits
+    hit_logits = np.where(hit, hit_copies * raw + corrections[positions], 0).sum(axis=1)
     count = present.sum(axis=1) + copies.sum() - hit_copies.sum(axis=1)
     total = true_logits.sum(axis=1) + batch.inputs @ row_sum + constant - hit_logits
     share = epsilon / count
     targets = batch.targets
-    return Smoothing(
+    return _Smoothing(
         epsilon * (targets * true_logits).sum(axis=1) - share * total,
         epsilon * targets - share[:, None] * (present - hit_copies),
         share,

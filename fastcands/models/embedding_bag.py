@@ -9,6 +9,8 @@ from numpy.typing import DTypeLike, NDArray
 
 import fastcands as fc
 from fastcands.kernels.table.embedding_bag import bag_gradients, sum_bags
+from fastcands.validation.arrays import as_array, check_array
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_size
 
 __all__ = ["EmbeddingBag"]
@@ -66,6 +68,7 @@ class EmbeddingBag:
     [4, 7]
     """
 
+    @own_error_state
     def __init__(self, num_features: int, dim: int, *, dtype: DTypeLike = "float32", seed: Any = 0) -> None:
         for name, size in (("num_features", num_features), ("dim", dim)):
             as_size(size, name)
@@ -93,9 +96,12 @@ class EmbeddingBag:
 
         Raises
         ------
+        TypeError
+            If it is not an array.
         ValueError
-            If it has another shape or dtype.
+            If it has another shape or dtype, or masked entries.
         """
+        check_array(table, "table")
         if table.ndim != 2 or 0 in table.shape or table.dtype not in (np.float32, np.float64):
             raise ValueError(f"table must be float32 or float64 of shape (F, D), got {table.dtype} {table.shape}")
         bag = cls.__new__(cls)
@@ -104,7 +110,7 @@ class EmbeddingBag:
 
     def _check(self, starts: Any, features: Any, values: Any) -> tuple[Array, Array, Array]:
         """Return the examples' features in the types of the kernels, the values divided by their lengths."""
-        starts_, features_ = np.asarray(starts), np.asarray(features)
+        starts_, features_ = as_array(starts, "starts"), as_array(features, "features")
         for name, array in (("starts", starts_), ("features", features_)):
             if array.dtype.kind not in "iu":
                 raise TypeError(f"{name} must be integers, got {array.dtype}")
@@ -116,12 +122,13 @@ class EmbeddingBag:
         if len(features_) and (features_.min() < 0 or features_.max() >= num_features):
             wrong = features_[(features_ < 0) | (features_ >= num_features)][0]
             raise ValueError(f"features must be in [0, {num_features}), got {wrong}")
-        values_ = np.asarray(values, self.table.dtype)
+        values_ = np.asarray(as_array(values, "values"), self.table.dtype)
         if values_.shape != features_.shape:
             raise ValueError(f"values must have shape {features_.shape} as features do, got {values_.shape}")
         starts_ = starts_.astype(np.int64, copy=False)
         return starts_, np.ascontiguousarray(features_, np.int32), _to_unit(starts_, values_)
 
+    @own_error_state
     def forward(self, starts: Any, features: Any, values: Any) -> Array:
         """Compute the bags of some examples.
 
@@ -149,6 +156,7 @@ class EmbeddingBag:
         sum_bags(self.table, self.table.ctypes.data, starts, features, units, sums, fc.get_num_threads())
         return sums
 
+    @own_error_state
     def backward(self, starts: Any, features: Any, values: Any, d_sums: Array) -> fc.RowGradient:
         """Compute the gradient of the table from that of the bags.
 
@@ -171,7 +179,7 @@ class EmbeddingBag:
         """
         starts, features, units = self._check(starts, features, values)
         num_rows, width = len(starts) - 1, self.table.shape[1]
-        d_sums = np.ascontiguousarray(d_sums, self.table.dtype)
+        d_sums = np.ascontiguousarray(as_array(d_sums, "d_sums"), self.table.dtype)
         if d_sums.shape != (num_rows, width):
             raise ValueError(f"d_sums must have shape {(num_rows, width)}, got {d_sums.shape}")
         # ids and positions in one number each: sorting those is several times faster than a stable argsort

@@ -15,6 +15,8 @@ from numpy.typing import DTypeLike, NDArray
 import fastcands as fc
 from fastcands.models.panels import Panels
 from fastcands.models.state import check_arrays
+from fastcands.validation.arrays import as_array, check_unmasked
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_size
 
 __all__ = ["Activations", "FeedForward", "LayerGradients"]
@@ -134,6 +136,7 @@ class FeedForward:
     (1, 3)
     """
 
+    @own_error_state
     def __init__(
         self,
         vocab_size: int,
@@ -192,6 +195,8 @@ class FeedForward:
         layers = cls.__new__(cls)
         layers.context = context
         check_arrays(parameters, PARAMETERS)
+        for name in PARAMETERS:
+            check_unmasked(parameters[name], name)
         layers.parameters = {name: parameters[name] for name in PARAMETERS}
         shapes = [array.shape for array in layers.parameters.values()]
         matches = [len(shape) for shape in shapes] == [2, 2, 1, 2, 1] and shapes == [
@@ -207,7 +212,7 @@ class FeedForward:
         return layers
 
     def _check_contexts(self, contexts: Any) -> Array:
-        array = np.asarray(contexts)
+        array = as_array(contexts, "contexts")
         if array.dtype.kind not in "iu":
             raise TypeError(f"contexts must be integers, got {array.dtype}")
         if array.ndim != 2 or array.shape[1] != self.context:
@@ -219,6 +224,7 @@ class FeedForward:
                 raise ValueError(f"contexts must be in [0, {num_words}), got {low if low < 0 else high}")
         return array
 
+    @own_error_state
     def forward(self, contexts: Any) -> Activations:
         """Compute the features of contexts.
 
@@ -260,6 +266,7 @@ class FeedForward:
         self._panels.run(by_rows, num_rows)
         return Activations(contexts, flat, hidden, features)
 
+    @own_error_state
     def backward(self, activations: Activations, d_features: Array) -> LayerGradients:
         """Compute the gradients of the parameters from the gradient of the features.
 
@@ -283,6 +290,7 @@ class FeedForward:
             By the parameters' names.
         """
         contexts, inputs, hidden, _ = activations
+        d_features = as_array(d_features, "d_features")
         p = self.parameters
         d_sums = np.empty_like(hidden)
         d_inputs = np.empty_like(inputs)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fastcands.data.encoded import EncodedText
 from fastcands.models.unigram import perplexity_of
+from fastcands.validation.error_state import own_error_state
 
 __all__ = ["KneserNeyTrigram"]
 
@@ -138,6 +139,7 @@ class KneserNeyTrigram:
         self._trigrams = trigrams
 
     @classmethod
+    @own_error_state
     def fit(cls, text: EncodedText, num_classes: int) -> KneserNeyTrigram:
         """Count the n-grams of the training text and estimate the model.
 
@@ -200,6 +202,7 @@ class KneserNeyTrigram:
         lower = self._bigrams.interpolate(contexts[:, 1], words, num_classes, self._unigrams[words])
         return self._trigrams.interpolate(contexts[:, 0] * num_classes + contexts[:, 1], words, num_classes, lower)
 
+    @own_error_state
     def probabilities(self, context: tuple[int, int]) -> NDArray[np.float64]:
         """Return the probability of every word after two words.
 
@@ -227,6 +230,7 @@ class KneserNeyTrigram:
             older = newer  # what stands before a document's start is not remembered
         return self._after(np.tile(np.array([older, newer], np.int64), (num_classes, 1)), np.arange(num_classes))
 
+    @own_error_state
     def log_probabilities(self, text: EncodedText) -> NDArray[np.float64]:
         """Return the natural logarithm of the probability of each word of `text`, given the two before it.
 
@@ -256,6 +260,7 @@ class KneserNeyTrigram:
             result[positions] = np.log(self._after(text.contexts(positions, 2), text.ids[positions]))
         return result
 
+    @own_error_state
     def perplexity(self, text: EncodedText) -> float:
         """Return the perplexity of `text`.
 

@@ -12,6 +12,8 @@ import fastcands as fc
 from fastcands.data import ExtremeData
 from fastcands.models.embedding_bag import EmbeddingBag
 from fastcands.models.state import check_arrays, copy_state
+from fastcands.validation.arrays import as_per_class
+from fastcands.validation.error_state import own_error_state
 
 __all__ = ["MultilabelModel"]
 
@@ -84,6 +86,7 @@ class MultilabelModel:
     True
     """
 
+    @own_error_state
     def __init__(
         self,
         num_features: int,
@@ -102,7 +105,7 @@ class MultilabelModel:
             num_labels, dim, dtype=dtype if table_dtype is None else table_dtype, optimizer=optimizer, seed=table_seed
         )
         if label_counts is not None:
-            counts = np.asarray(label_counts, np.float64)
+            counts = np.asarray(as_per_class(label_counts, "label_counts"), np.float64)
             if counts.shape != (num_labels,) or not (counts >= 0).all():
                 raise ValueError(
                     f"label_counts must be {num_labels} counts of at least 0, got shape {counts.shape} "
@@ -146,6 +149,7 @@ class MultilabelModel:
         model.logit_offsets = state.get("logit_offsets")
         return model
 
+    @own_error_state
     def forward(self, points: ExtremeData) -> Array:
         """Compute the inputs of the class table for each point.
 
@@ -166,6 +170,7 @@ class MultilabelModel:
         """
         return self.bag.forward(points.feature_starts, points.features, points.values)
 
+    @own_error_state
     def train_step(self, loss: Any, points: ExtremeData) -> Array:
         """Make one step on the mean loss of some points.
 
@@ -205,6 +210,7 @@ class MultilabelModel:
         self.step += 1
         return values
 
+    @own_error_state
     def topk(self, points: ExtremeData, k: int) -> Any:
         """Return the k best labels of each point, exactly: among all V.
 

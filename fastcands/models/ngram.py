@@ -15,6 +15,8 @@ import fastcands as fc
 from fastcands.models.feed_forward import Activations, FeedForward
 from fastcands.models.predictor import NGramPredictor
 from fastcands.models.state import copy_state
+from fastcands.validation.arrays import as_per_class
+from fastcands.validation.error_state import own_error_state
 
 __all__ = ["NGramModel"]
 
@@ -105,6 +107,7 @@ class NGramModel:
     True
     """
 
+    @own_error_state
     def __init__(
         self,
         vocab_size: int,
@@ -140,7 +143,7 @@ class NGramModel:
             seed=table_seed,
         )
         if class_counts is not None:
-            counts = np.asarray(class_counts, np.float64)
+            counts = np.asarray(as_per_class(class_counts, "class_counts"), np.float64)
             if counts.shape != (vocab_size,) or not (counts >= 0).all():
                 raise ValueError(
                     f"class_counts must be {vocab_size} counts of at least 0, got shape {counts.shape} "
@@ -158,6 +161,7 @@ class NGramModel:
     def _optimizer_of(self, name: str) -> Any:
         return self.table.optimizer if name == "embedding" else self.dense_optimizer
 
+    @own_error_state
     def forward(self, contexts: Any) -> Activations:
         """Compute the inputs of the class table for each context.
 
@@ -178,6 +182,7 @@ class NGramModel:
         """
         return self.layers.forward(contexts)
 
+    @own_error_state
     def train_step(self, loss: Any, contexts: Any, words: Any) -> Array:
         """Make one step on the mean loss of a batch.
 
@@ -213,6 +218,7 @@ class NGramModel:
         self.step += 1
         return result.loss
 
+    @own_error_state
     def log_loss(self, contexts: Any, words: Any) -> float:
         """Return the mean of ``-log P(word | context)``, exactly: over all classes.
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import fastcands as fc
 from fastcands.models.feed_forward import FeedForward
 from fastcands.models.state import check_arrays
+from fastcands.validation.error_state import own_error_state
 
 __all__ = ["NGramPredictor", "NextWords"]
 
@@ -82,6 +83,7 @@ class NGramPredictor:
     1.0
     """
 
+    @own_error_state
     def __init__(self, layers: FeedForward, weights: Array, biases: Array, offsets: Array | None = None) -> None:
         self.layers = layers
         added = biases if offsets is None else (biases + offsets).astype(biases.dtype)
@@ -120,6 +122,7 @@ class NGramPredictor:
         """n, the words a prediction sees."""
         return self.layers.context
 
+    @own_error_state
     def log_loss(self, contexts: Any, words: Any) -> float:
         """Return the mean of ``-log P(word | context)``, exactly: over all classes.
 
@@ -144,6 +147,7 @@ class NGramPredictor:
         values = _EXACT.value(self.table.weights, self.table.biases, words, features)
         return float(np.mean(values, dtype=np.float64))
 
+    @own_error_state
     def evaluate(self, contexts: Any, words: Any, k: Sequence[int] = (1, 5, 10)) -> fc.Evaluation:
         """Return exact loss, hits and ranks; see ``ClassTable.evaluate``.
 
@@ -168,6 +172,7 @@ class NGramPredictor:
         """
         return self.table.evaluate(words, self.layers.forward(contexts).features, k=tuple(k))
 
+    @own_error_state
     def next_words(self, contexts: Any, k: int) -> NextWords:
         """Return the k likeliest words after each context.
 
@@ -195,6 +200,7 @@ class NGramPredictor:
         log_normalizers = best.astype(np.float64) + scores[:, 0]
         return NextWords(ids, np.exp(scores.astype(np.float64) - log_normalizers[:, None]))
 
+    @own_error_state
     def nearest(self, word: int, k: int, by: str = "output") -> tuple[Array, Array]:
         """Return the words whose vectors point most nearly in the direction of a word's own.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
+
+from fastcands.validation.arrays import as_array
 
 __all__ = ["check_arrays", "copy_state"]
 
@@ -48,6 +49,7 @@ def copy_state(state: Mapping[str, NDArray[Any]], arrays: Mapping[str, NDArray[A
 
     Examples
     --------
+    >>> import numpy as np
     >>> own = {"x": np.zeros(2)}
     >>> copy_state({"x": np.ones(2), "y": np.ones(3)}, own)
     >>> own["x"].tolist()
@@ -55,9 +57,9 @@ def copy_state(state: Mapping[str, NDArray[Any]], arrays: Mapping[str, NDArray[A
     """
     check_arrays(state, arrays)
     for name, array in arrays.items():
-        came = np.asarray(state[name])
+        came = as_array(state[name], name)
         if came.shape != array.shape or came.dtype != array.dtype:
             expected = f"{array.dtype} of shape {array.shape}"
             raise ValueError(f"{name} must be {expected}, got {came.dtype} of shape {came.shape}")
     for name, array in arrays.items():
-        array[...] = state[name]
+        array[...] = as_array(state[name], name)

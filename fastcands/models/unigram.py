@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.data.encoded import EncodedText
+from fastcands.validation.error_state import own_error_state
 
 __all__ = ["UnigramModel", "perplexity_of"]
 
 
+@own_error_state
 def perplexity_of(log_probabilities: NDArray[np.float64]) -> float:
     """Return ``exp(-mean(log_probabilities))``.
 
@@ -54,6 +56,7 @@ class UnigramModel:
         self.probabilities = probabilities
 
     @classmethod
+    @own_error_state
     def fit(cls, text: EncodedText, num_classes: int) -> UnigramModel:
         """Count the words of the training text.
 
@@ -76,6 +79,7 @@ class UnigramModel:
         """
         return cls((text.counts(num_classes) + 1.0) / (len(text) + num_classes))
 
+    @own_error_state
     def log_probabilities(self, text: EncodedText) -> NDArray[np.float64]:
         """Return the natural logarithm of the probability of each word of `text`.
 
@@ -98,6 +102,7 @@ class UnigramModel:
         result: NDArray[np.float64] = np.log(self.probabilities)[text.ids]
         return result
 
+    @own_error_state
     def perplexity(self, text: EncodedText) -> float:
         """Return the perplexity of `text`.
 

@@ -11,10 +11,12 @@ from fastcands.kernels.epilogues.logistic import LOGISTIC
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.per_logit import full_per_logit
 from fastcands.nn.arguments import checked_batch
+from fastcands.validation.error_state import own_error_state
 
 __all__ = ["full_sigmoid_loss", "full_sigmoid_loss_and_grad"]
 
 
+@own_error_state
 def full_sigmoid_loss(
     weights: Any,
     biases: Any,
@@ -75,6 +77,7 @@ def full_sigmoid_loss(
     return full_per_logit(batch, LOGISTIC, None)[0]
 
 
+@own_error_state
 def full_sigmoid_loss_and_grad(
     weights: Any,
     biases: Any,

@@ -10,10 +10,12 @@ from fastcands.gradients import Gradients
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.full_softmax import full_softmax
 from fastcands.nn.arguments import checked_batch
+from fastcands.validation.error_state import own_error_state
 
 __all__ = ["full_softmax_loss", "full_softmax_loss_and_grad"]
 
 
+@own_error_state
 def full_softmax_loss(
     weights: Any,
     biases: Any,
@@ -71,6 +73,7 @@ def full_softmax_loss(
     return full_softmax(checked_batch(weights, biases, labels, inputs, None, num_true, partition_strategy), None)[0]
 
 
+@own_error_state
 def full_softmax_loss_and_grad(
     weights: Any,
     biases: Any,

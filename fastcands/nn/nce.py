@@ -11,12 +11,14 @@ from fastcands.kernels.epilogues.logistic import LOGISTIC
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.per_logit import sampled_per_logit
 from fastcands.nn.arguments import checked_batch, checked_values
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_flag
 from fastcands.values import SampledValues
 
 __all__ = ["nce_loss", "nce_loss_and_grad"]
 
 
+@own_error_state
 def nce_loss(
     weights: Any,
     biases: Any,
@@ -111,6 +113,7 @@ def nce_loss(
     )[0]
 
 
+@own_error_state
 def nce_loss_and_grad(
     weights: Any,
     biases: Any,

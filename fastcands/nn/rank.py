@@ -11,6 +11,7 @@ from fastcands.gradients import Gradients
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.rank import rank_sampled_softmax
 from fastcands.nn.arguments import checked_batch, checked_values
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.losses import check_num_resampled
 from fastcands.validation.numbers import as_flag, as_size, as_temperature
 from fastcands.values import SampledValues
@@ -27,6 +28,7 @@ def _checked_resampled(num_sampled: int, num_resampled: int, num_classes: int) -
     return operator.index(num_resampled)
 
 
+@own_error_state
 def rank_sampled_softmax_loss(
     weights: Any,
     biases: Any,
@@ -133,6 +135,7 @@ def rank_sampled_softmax_loss(
     )[0]
 
 
+@own_error_state
 def rank_sampled_softmax_loss_and_grad(
     weights: Any,
     biases: Any,

@@ -10,12 +10,14 @@ from fastcands.gradients import Gradients
 from fastcands.losses.batch import as_upstream
 from fastcands.losses.sampled_softmax import sampled_softmax
 from fastcands.nn.arguments import checked_batch, checked_values
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_flag
 from fastcands.values import SampledValues
 
 __all__ = ["sampled_softmax_loss", "sampled_softmax_loss_and_grad"]
 
 
+@own_error_state
 def sampled_softmax_loss(
     weights: Any,
     biases: Any,
@@ -107,6 +109,7 @@ def sampled_softmax_loss(
     return sampled_softmax(batch, values, remove_accidental_hits=remove, upstream=None)[0]
 
 
+@own_error_state
 def sampled_softmax_loss_and_grad(
     weights: Any,
     biases: Any,

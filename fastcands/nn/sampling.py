@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from fastcands.nn.shared import sample_shared
 from fastcands.samplers.accidental_hits import find_accidental_hits
 from fastcands.samplers.all_candidates import AllCandidatesSampler
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.ids import as_class_ids, as_labels
 from fastcands.validation.numbers import as_flag, as_size
 from fastcands.values import AccidentalHits, SampledValues
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 
+@own_error_state
 def uniform_candidate_sampler(
     true_classes: ArrayLike,
     num_true: int,
@@ -73,6 +75,7 @@ def uniform_candidate_sampler(
     return sample_shared("uniform", true_classes, num_true, num_sampled, unique, range_max, seed)
 
 
+@own_error_state
 def log_uniform_candidate_sampler(
     true_classes: ArrayLike,
     num_true: int,
@@ -126,6 +129,7 @@ def log_uniform_candidate_sampler(
     return sample_shared("log_uniform", true_classes, num_true, num_sampled, unique, range_max, seed)
 
 
+@own_error_state
 def all_candidate_sampler(
     true_classes: ArrayLike,
     num_true: int,
@@ -180,6 +184,7 @@ def all_candidate_sampler(
     return AllCandidatesSampler(num_sampled).sample(labels, num_sampled, unique=as_flag(unique, "unique"))
 
 
+@own_error_state
 def compute_accidental_hits(
     true_classes: ArrayLike,
     sampled_candidates: ArrayLike,

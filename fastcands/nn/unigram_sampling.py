@@ -7,6 +7,7 @@ import os
 from numpy.typing import ArrayLike
 
 from fastcands.nn.shared import Vocabulary, sample_shared
+from fastcands.validation.error_state import own_error_state
 from fastcands.values import SampledValues
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
 ]
 
 
+@own_error_state
 def learned_unigram_candidate_sampler(
     true_classes: ArrayLike,
     num_true: int,
@@ -72,6 +74,7 @@ def learned_unigram_candidate_sampler(
     return sample_shared("learned_unigram", true_classes, num_true, num_sampled, unique, range_max, seed)
 
 
+@own_error_state
 def thread_unsafe_unigram_candidate_sampler(
     true_classes: ArrayLike,
     num_true: int,
@@ -126,6 +129,7 @@ def thread_unsafe_unigram_candidate_sampler(
     return sample_shared("thread_unsafe_unigram", true_classes, num_true, num_sampled, unique, range_max, seed)
 
 
+@own_error_state
 def fixed_unigram_candidate_sampler(
     true_classes: ArrayLike,
     num_true: int,

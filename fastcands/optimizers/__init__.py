@@ -6,12 +6,12 @@ An optimizer is a small immutable configuration. What it remembers between steps
 
 from fastcands.optimizers.adagrad import Adagrad
 from fastcands.optimizers.description import LearningRate as LearningRate
-from fastcands.optimizers.description import from_dict as from_dict
 from fastcands.optimizers.interface import Optimizer as Optimizer
 from fastcands.optimizers.interface import State as State
 from fastcands.optimizers.interface import StateArray as StateArray
 from fastcands.optimizers.lazy_adam import LazyAdam
 from fastcands.optimizers.momentum import Momentum
+from fastcands.optimizers.restore import from_dict as from_dict
 from fastcands.optimizers.rowwise_adagrad import RowwiseAdagrad
 from fastcands.optimizers.sgd import SGD
 

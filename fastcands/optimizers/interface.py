@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fastcands.gradients import RowGradient
 from fastcands.optimizers.description import BY_NAME, Configuration
 from fastcands.optimizers.row_step import State, is_bfloat16, prepare
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.optimizers import StateArray, as_clip_norm, check_rising, check_state
 from fastcands.validation.seeds import as_unsigned_seed
 from fastcands.validation.tables import check_row_gradient, check_trainable
@@ -67,6 +68,7 @@ class Optimizer(Configuration, ABC):
             arrays[_LAST_STEP] = StateArray(table.shape[:1], np.dtype(np.int64), -1)
         return arrays
 
+    @own_error_state
     def init(self, table: NDArray[Any]) -> State:
         """Return the arrays the optimizer needs for a table, as they are before the first step.
 
@@ -102,6 +104,7 @@ class Optimizer(Configuration, ABC):
             for name, (shape, dtype, fill) in self.state_arrays(table).items()
         }
 
+    @own_error_state
     def update(
         self, table: NDArray[Any], state: State, gradient: RowGradient, *, step: int | None = None, seed: int = 0
     ) -> None:
@@ -150,6 +153,7 @@ class Optimizer(Configuration, ABC):
         """
         self.plan(table, state, gradient, step=step, seed=seed)()
 
+    @own_error_state
     def plan(
         self,
         table: NDArray[Any],

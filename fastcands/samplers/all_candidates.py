@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastcands.samplers.interface import CandidateSampler
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.ids import as_class_ids, as_labels
 from fastcands.validation.numbers import as_flag, as_num_classes, as_size
 from fastcands.validation.samplers import ExpectedCount, as_expected_count, check_all_candidates, check_identity
@@ -47,6 +48,7 @@ class AllCandidatesSampler(CandidateSampler):
         """Number of classes; ids run from 0 to num_classes - 1."""
         return self._num_classes
 
+    @own_error_state
     def sample(
         self,
         labels: ArrayLike,
@@ -62,6 +64,7 @@ class AllCandidatesSampler(CandidateSampler):
         as_expected_count(expected_count)
         return SampledValues(np.arange(num_sampled), np.ones(ids.shape, np.float32), np.ones(num_sampled, np.float32))
 
+    @own_error_state
     def probability(self, ids: ArrayLike) -> NDArray[np.float64]:
         """Return 1 for each id: every class is taken."""
         return np.ones(as_class_ids(ids, "ids", num_classes=self._num_classes).shape)

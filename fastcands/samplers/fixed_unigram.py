@@ -11,6 +11,7 @@ from fastcands.distributions.fixed_unigram import FixedUnigram
 from fastcands.samplers.stream import Seed
 from fastcands.samplers.stream_sampler import StreamSampler
 from fastcands.validation.class_weights import check_one_source
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_num_classes, as_number, as_size
 from fastcands.validation.samplers import as_path, check_shard
 
@@ -31,7 +32,7 @@ class FixedUnigramSampler(StreamSampler):
         Number of classes, of this shard if there are several; up to 2**31 - 1. It has to agree with the weights.
     unigrams : array of numbers, shape (n,), optional
         Weights of the classes that are not reserved: counts, probabilities, anything proportional. An array, a memmap
-        or a list. Used as float32.
+        or a list; a pandas Series is put in order by its index. Used as float32.
     vocab_file : path, optional
         A file with a class a line, its weight after the last comma; it may be compressed by gzip. In place of
         `unigrams`.
@@ -77,6 +78,7 @@ class FixedUnigramSampler(StreamSampler):
     array([0.03156241, 0.14309624], dtype=float32)
     """
 
+    @own_error_state
     def __init__(
         self,
         num_classes: int,

@@ -80,6 +80,21 @@ class CandidateSampler(ABC):
             If an id is out of range.
         """
 
+    def never_drawn(self, labels: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Return which labels can have no expected count above 0; a loss asks before it draws.
+
+        Parameters
+        ----------
+        labels : int64 array of any shape
+            Each in [0, num_classes).
+
+        Returns
+        -------
+        bool array, the shape of `labels`, or None
+            None where no class is such.
+        """
+        return None
+
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """Return all that decides about later draws, as a dict of ints, strings and NumPy arrays.

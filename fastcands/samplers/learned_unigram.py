@@ -8,8 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 from fastcands.distributions.learned_unigram import LearnedUnigram
 from fastcands.samplers.stream import Seed
 from fastcands.samplers.stream_sampler import StreamSampler
+from fastcands.validation.arrays import as_array
 from fastcands.validation.class_weights import check_total
-from fastcands.validation.ids import as_class_ids
+from fastcands.validation.error_state import own_error_state
+from fastcands.validation.ids import as_class_ids, check_not_one_hot
 from fastcands.validation.numbers import as_fraction, as_num_classes
 from fastcands.validation.samplers import check_mergeable
 
@@ -59,6 +61,7 @@ class LearnedUnigramSampler(StreamSampler):
     def __init__(self, num_classes: int, *, seed: Seed = None) -> None:
         super().__init__(LearnedUnigram(as_num_classes(num_classes, maximum=_MAX_CLASSES)), seed)
 
+    @own_error_state
     def update(self, labels: ArrayLike) -> None:
         """Count labels without drawing.
 
@@ -74,7 +77,9 @@ class LearnedUnigramSampler(StreamSampler):
         ValueError
             If one is out of range. Nothing is counted then.
         """
-        ids = as_class_ids(labels, "labels", num_classes=self.num_classes)
+        given = as_array(labels, "labels")
+        check_not_one_hot(given, self.num_classes, "labels")
+        ids = as_class_ids(given if given.size else labels, "labels", num_classes=self.num_classes)
         with self._lock:
             self._distribution.learn(ids.reshape(-1))
 
@@ -89,6 +94,7 @@ class LearnedUnigramSampler(StreamSampler):
         with self._lock:
             return self._distribution.counts()
 
+    @own_error_state
     def merge(self, other: LearnedUnigramSampler) -> None:
         """Add what another sampler has learned, as if its labels had been counted here too.
 
@@ -112,6 +118,7 @@ class LearnedUnigramSampler(StreamSampler):
             check_total(counts, learned)
             self._distribution.set_counts(counts + learned)
 
+    @own_error_state
     def decay(self, factor: float) -> None:
         """Forget part of what has been learned: multiply by a factor what each count has above 1.
 

@@ -11,6 +11,7 @@ from fastcands.distributions.log_uniform import LogUniform
 from fastcands.samplers.stream import Seed
 from fastcands.samplers.stream_sampler import StreamSampler
 from fastcands.validation.class_weights import as_frequencies
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_num_classes
 
 __all__ = ["LogUniformSampler"]
@@ -51,6 +52,7 @@ class LogUniformSampler(StreamSampler):
     def __init__(self, num_classes: int, *, seed: Seed = None) -> None:
         super().__init__(LogUniform(as_num_classes(num_classes)), seed)
 
+    @own_error_state
     def check(self, counts: ArrayLike) -> float:
         """Warn if classes are plainly not sorted by falling frequency, as this sampler needs them.
 
@@ -97,6 +99,6 @@ class LogUniformSampler(StreamSampler):
                 f"class ids are not sorted by falling frequency: this order costs the log-uniform sampler {cost:.2f} "
                 "nats a label. Sort the classes, or draw with FixedUnigramSampler(unigrams=counts)",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,  # through the decorator
             )
         return cost

@@ -13,6 +13,7 @@ from fastcands.kernels.sampling.expected_counts import inclusion_probabilities
 from fastcands.samplers.drawing import Workspace, draw_unique, draw_with_repetition
 from fastcands.samplers.interface import CandidateSampler
 from fastcands.samplers.stream import Seed, Stream
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.ids import as_class_ids, as_labels
 from fastcands.validation.numbers import as_flag, as_size
 from fastcands.validation.samplers import ExpectedCount, as_expected_count, as_stream_state, check_enough_classes
@@ -47,6 +48,7 @@ class StreamSampler(CandidateSampler):
         """Number of classes; ids run from 0 to num_classes - 1."""
         return self._distribution.num_classes
 
+    @own_error_state
     def sample(
         self,
         labels: ArrayLike,
@@ -117,11 +119,16 @@ class StreamSampler(CandidateSampler):
             distribution.learn(flat_labels)
         return SampledValues(drawn.ids, counts[num_sampled:].reshape(labels.shape), counts[:num_sampled])
 
+    @own_error_state
     def probability(self, ids: ArrayLike) -> NDArray[np.float64]:
         """Return the probability of each id; see `CandidateSampler.probability`."""
         checked = as_class_ids(ids, "ids", num_classes=self.num_classes)
         with self._lock:
             return self._distribution.probability(checked)
+
+    def never_drawn(self, labels: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Return which labels have weight 0; see `CandidateSampler.never_drawn`."""
+        return self._distribution.never_drawn(labels)
 
     def _identity(self) -> dict[str, Any]:
         return {"sampler": type(self).__name__, "num_classes": self.num_classes}
@@ -131,6 +138,7 @@ class StreamSampler(CandidateSampler):
         with self._lock:
             return self._identity() | self._stream.state() | self._distribution.state()
 
+    @own_error_state
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where another sampler was; see `CandidateSampler.load_state_dict`."""
         seeds, position = as_stream_state(state, self._identity())

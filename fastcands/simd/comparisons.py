@@ -1,6 +1,6 @@
-"""Questions about the columns of a tile of logits: whether one holds a number above a limit, and how many.
+"""Comparisons of a tile of logits with a limit for each example: which examples exceed it, and how often.
 
-As in `columns`, a tile is `rows` rows of one panel; its columns are examples and its rows classes.
+A tile has one row for each class and the NR examples of a panel across.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from fastcands.simd.vector import Lanes
 
-__all__ = ["columns_above", "count_before"]
+__all__ = ["count_before", "examples_above"]
 
 _INTP = types.intp
 _INT64 = ir.IntType(64)
@@ -27,14 +27,14 @@ def _setup(builder: Any, signature: Any) -> tuple[Lanes, list[int], Any]:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def columns_above(typingctx: Any, like: Any, tile: Any, rows: Any, limits: Any) -> Any:
-    """Return a bit for each column: whether a number in it is above the column's limit, or is NaN.
+def examples_above(typingctx: Any, like: Any, tile: Any, rows: Any, limits: Any) -> Any:
+    """Return a bit for each example: whether one of its logits is above its limit, or is NaN.
 
     IN
         like : array of the element type
         tile : address of rows x NR numbers, contiguous
         rows : rows of the tile
-        limits : address of NR numbers, none of them NaN
+        limits : address of NR numbers, one for each example, none of them NaN
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -50,39 +50,39 @@ def columns_above(typingctx: Any, like: Any, tile: Any, rows: Any, limits: Any) 
                 builder.store(builder.or_(builder.load(slot), above), slot)
         bits = ir.Constant(_INT64, 0)
         for j, slot in enumerate(found):
-            half = builder.zext(builder.bitcast(builder.load(slot), ir.IntType(lanes.count)), _INT64)
-            bits = builder.or_(bits, builder.shl(half, ir.Constant(_INT64, j * lanes.count)))
+            flags = builder.zext(builder.bitcast(builder.load(slot), ir.IntType(lanes.count)), _INT64)
+            bits = builder.or_(bits, builder.shl(flags, ir.Constant(_INT64, j * lanes.count)))
         return bits
 
     return types.int64(like, _INTP, _INTP, _INTP), codegen
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def count_before(typingctx: Any, like: Any, tile: Any, rows: Any, limits: Any, places: Any, counts: Any) -> Any:
-    """Count the rows of each column that are above its limit, or equal to it in a row before its place.
+def count_before(typingctx: Any, like: Any, tile: Any, rows: Any, limits: Any, positions: Any, counts: Any) -> Any:
+    """Count the logits of each example that are above its limit, or equal to it in a row before its position.
 
-    ``counts = ((tile > limits) | (tile == limits) & (row < places)).sum(0)``; a comparison with NaN is false.
+    ``counts = ((tile > limits) | (tile == limits) & (row < positions)).sum(0)``; a comparison with NaN is false.
 
     IN
         like : array of the element type
         tile : address of rows x NR numbers, contiguous
         rows : rows of the tile
         limits : address of NR numbers
-        places : address of NR integers as wide as the element type
+        positions : address of NR integers as wide as the element type
     OUT
         counts : address of NR integers as wide as the element type
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lanes, offsets, row_bytes = _setup(builder, signature)
-        _, tile, rows, limits, places, counts = arguments
+        _, tile, rows, limits, positions, counts = arguments
 
         def integers(where: Any) -> Any:
             return builder.bitcast(lanes.load(where), lanes.int_type)
 
         bounds = [lanes.load(lanes.at(limits, offset)) for offset in offsets]
-        starts = [integers(lanes.at(places, offset)) for offset in offsets]
-        # a row's number goes up by one vector addition: cheaper than a broadcast of the loop's index
+        starts = [integers(lanes.at(positions, offset)) for offset in offsets]
+        # one vector addition counts the rows: cheaper than a broadcast of the loop's index
         number = lanes.variable(lanes.int_const(0))
         sums = [lanes.variable(lanes.int_const(0)) for _ in offsets]
         with cgutils.for_range(builder, rows) as loop:
@@ -92,7 +92,7 @@ def count_before(typingctx: Any, like: Any, tile: Any, rows: Any, limits: Any, p
                 value = lanes.load(lanes.at(where, offset))
                 tie = builder.and_(builder.fcmp_ordered("==", value, bound), builder.icmp_signed("<", row, start))
                 before = builder.or_(builder.fcmp_ordered(">", value, bound), tie)
-                # true is -1 in every bit
+                # as an integer, true is -1
                 builder.store(builder.sub(builder.load(slot), builder.sext(before, lanes.int_type)), slot)
             builder.store(builder.add(row, lanes.int_const(1)), number)
         for offset, slot in zip(offsets, sums, strict=True):

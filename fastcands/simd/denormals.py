@@ -1,8 +1,10 @@
-"""Denormal numbers as zero, for the time of a kernel.
+"""Denormal numbers count as zero while a kernel runs.
 
-A peaked softmax is full of probabilities near 1e-38. An operation that meets or makes a denormal number takes a
-hundred times as long as any other, and its contribution is below every rounding. The mode belongs to a thread, so
-each worker sets it when it starts and puts back what it found.
+A peaked softmax is full of probabilities near 1e-38. An operation that reads or produces a denormal number takes a
+hundred times as long as any other, and its contribution is lost in rounding anyway. The mode belongs to a thread, so
+each worker sets it when it starts and restores the old mode at the end. `docs/precision.md` says which results it
+changes, and by how much at most. Bits that are only copied do not change; a conversion from float32 to float64 is
+arithmetic.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ def _x86_control(builder: Any, name: str, slot: Any) -> None:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def flush_denormals(typingctx: Any) -> Any:
-    """Treat denormal numbers as zero in this thread from here on; return the mode before."""
+    """Treat denormal numbers as zero in this thread from now on; return the mode before."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         triple = builder.module.triple
@@ -53,7 +55,7 @@ def flush_denormals(typingctx: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def restore_denormals(typingctx: Any, mode: Any) -> Any:
-    """Put back the mode that `flush_denormals` returned."""
+    """Restore the mode that `flush_denormals` returned."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         triple = builder.module.triple

@@ -3,8 +3,8 @@
 x = n ln 2 + r with r within ln(2) / 2 of zero; e^x = 2^n e^r. n comes from adding and subtracting 1.5 * 2^(mantissa
 bits), which rounds to an integer and leaves it in the low bits: no instruction of a particular processor is needed.
 e^r is its Taylor polynomial, of a degree whose remainder is below half a unit in the last place
-(7 for float32: 0.35^8 / 8! = 5e-9; 13 for float64: 0.35^14 / 14! = 5e-18). Roundings on the way to the last one are
-carried along: a sigmoid, which adds two of its own, stays within 2 units.
+(7 for float32: 0.35^8 / 8! = 5e-9; 13 for float64: 0.35^14 / 14! = 5e-18). What intermediate roundings lose is
+added at the end, so that a sigmoid, which rounds twice more, stays within 2 units.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FORMATS = {
 _LN2_LOW = {4: math.log(2) - 0.693359375, 8: 1.9082149292705877e-10}
 
 LOWEST = -1e38
-"""Where a running maximum starts: finite, so that the exponential of (masked - maximum) is 0 and never NaN."""
+"""Where a running maximum starts: finite, so that exp(-inf - maximum) of a masked logit is 0, never NaN."""
 
 
 def emit_exp(lanes: Lanes, x: Any) -> Any:
@@ -54,7 +54,7 @@ def emit_exp(lanes: Lanes, x: Any) -> Any:
     tail = lanes.const(1 / math.factorial(form.degree))
     for k in range(form.degree - 1, 1, -1):
         tail = lanes.fma(tail, r, lanes.const(1 / math.factorial(k)))
-    # 1 + r + r^2 tail: what rounding 1 + r loses joins the small terms; one rounding of the size of the result is left
+    # 1 + r + r^2 tail: what rounding 1 + r loses is added to the small terms; only the last addition rounds visibly
     one = lanes.const(1)
     most = builder.fadd(one, r)
     rest = builder.fadd(builder.fadd(builder.fsub(one, most), r), rest)

@@ -41,10 +41,13 @@ _FORMATS = {
 
 
 def emit_log(lanes: Lanes, x: Any) -> Any:
-    """Emit log(x), within 2 units in the last place: -inf for 0, NaN below, infinite for infinity."""
+    """Emit log(x), within 2 units in the last place: -inf for 0, NaN below, infinite for infinity.
+
+    Where denormal numbers are flushed they have the logarithm of 0.
+    """
     builder = lanes.builder
     form = _FORMATS[lanes.itemsize]
-    # denormal numbers are brought among the normal ones
+    # denormal numbers are scaled up to normal ones
     denormal = builder.fcmp_ordered("<", x, lanes.const(form.smallest))
     lift = form.mantissa_bits + 1
     lifted = builder.select(denormal, builder.fmul(x, lanes.const(2.0**lift)), x)
@@ -59,10 +62,10 @@ def emit_log(lanes: Lanes, x: Any) -> Any:
     series = lanes.const(2 / (2 * form.terms + 1))
     for i in range(form.terms - 1, 0, -1):
         series = lanes.fma(series, square, lanes.const(2 / (2 * i + 1)))
-    half = builder.fmul(builder.fmul(f, f), lanes.const(0.5))
-    inner = builder.fmul(s, lanes.fma(series, square, half))
+    half_square = builder.fmul(builder.fmul(f, f), lanes.const(0.5))
+    inner = builder.fmul(s, lanes.fma(series, square, half_square))
     inner = lanes.fma(k, lanes.const(form.ln2_low), inner)
-    small = builder.fsub(builder.fsub(half, inner), f)
+    small = builder.fsub(builder.fsub(half_square, inner), f)
     result = builder.fsub(builder.fmul(k, lanes.const(form.ln2_high)), small)
     result = builder.select(builder.fcmp_ordered("==", x, lanes.const(math.inf)), x, result)
     result = builder.select(builder.fcmp_ordered("==", x, lanes.const(0)), lanes.const(-math.inf), result)
@@ -76,9 +79,9 @@ def log_vectors(typingctx: Any, like: Any, where: Any, count: Any) -> Any:
 
     IN
         like : array of the element type
-        count : numbers, any
+        count : how many numbers
     IN, OUT
-        where : address of the first
+        where : address of the first number
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

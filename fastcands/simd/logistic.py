@@ -10,13 +10,13 @@ from fastcands.simd.vector import Lanes
 __all__ = ["emit_log1p", "emit_softplus_and_sigmoid"]
 
 _TERMS = {4: 8, 8: 17}
-"""Terms of the series in s^2 <= 1/9, by bytes of an element; the rest is below half a unit in the last place."""
+"""Terms of the series in s^2 <= 1/9, by bytes of an element; the remainder is below half a unit in the last place."""
 
 
 def emit_log1p(lanes: Lanes, u: Any) -> Any:
-    """Emit log(1 + u) for u in [0, 1]; see `logarithm`, of which u is the f.
+    """Emit log(1 + u) for u in [0, 1], by the formula of `fastcands.simd.log` with f = u.
 
-    As u comes last and is exact, the error of a small result is that of u, an exponential, and little more.
+    u is exact and is added last, so a small result is little less precise than u, which is an exponential.
     """
     builder = lanes.builder
     s = builder.fdiv(u, builder.fadd(u, lanes.const(2)))
@@ -25,8 +25,8 @@ def emit_log1p(lanes: Lanes, u: Any) -> Any:
     series = lanes.const(2 / (2 * terms + 1))
     for k in range(terms - 1, 0, -1):
         series = lanes.fma(series, square, lanes.const(2 / (2 * k + 1)))
-    half = builder.fmul(builder.fmul(u, u), lanes.const(0.5))
-    return builder.fsub(u, builder.fsub(half, builder.fmul(s, lanes.fma(series, square, half))))
+    half_square = builder.fmul(builder.fmul(u, u), lanes.const(0.5))
+    return builder.fsub(u, builder.fsub(half_square, builder.fmul(s, lanes.fma(series, square, half_square))))
 
 
 def emit_softplus_and_sigmoid(lanes: Lanes, z: Any) -> tuple[Any, Any]:
@@ -36,11 +36,11 @@ def emit_softplus_and_sigmoid(lanes: Lanes, z: Any) -> tuple[Any, Any]:
     positive = builder.fcmp_ordered(">", z, zero)
     small = emit_exp(lanes, builder.select(positive, builder.fsub(zero, z), z))
     # the larger of z and 0, z where it is NaN
-    high = builder.select(builder.fcmp_ordered("<=", z, zero), zero, z)
-    softplus = builder.fadd(high, emit_log1p(lanes, small))
+    positive_part = builder.select(builder.fcmp_ordered("<=", z, zero), zero, z)
+    softplus = builder.fadd(positive_part, emit_log1p(lanes, small))
     divisor = builder.fadd(small, one)
     quotient = builder.fdiv(builder.select(positive, one, small), divisor)
-    # what rounding the divisor lost, times its inverse, for which a line through 1 and 1/2 is good enough
+    # what rounding the divisor lost, times its inverse; a straight line through 1 and 1/2 is precise enough for that
     lost = builder.fadd(builder.fsub(one, divisor), small)
     inverse = lanes.fma(divisor, lanes.const(-0.5), lanes.const(1.5))
     return softplus, builder.fsub(quotient, builder.fmul(builder.fmul(quotient, lost), inverse))

@@ -1,8 +1,7 @@
-"""What lies at an address: numbers, their bits, and lines of the cache that will be needed soon.
+"""Memory by address: loads of numbers, their bits, and prefetches.
 
-A kernel that is given an array counts references to it; one that is given an address does not. LLVM sees that
-neighbours are loaded together when an index is added to a pointer. When it is added to the address, an integer,
-vector code gathers them one by one.
+A kernel that is passed an array counts references to it; one that is passed an address does not. An index is added to a
+pointer, not to the integer address: then LLVM sees that neighbours are contiguous and loads them as a vector.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ uint16_at = _at(types.uint16, ir.IntType(16))
 
 @intrinsic  # type: ignore[untyped-decorator]
 def float32_bits(typingctx: Any, number: Any) -> Any:
-    """Return the bits of a float32 as a uint32; the way back is `as_float32`."""
+    """Return the bits of a float32 as a uint32; the inverse is `as_float32`."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], ir.IntType(32))
@@ -54,7 +53,7 @@ def as_float32(typingctx: Any, bits: Any) -> Any:
 
 
 def emit_prefetch(builder: Any, where: Any, to_write: bool = False) -> None:
-    """Emit a prefetch of the cache line at an address, to be read or to be written; never faults."""
+    """Emit a prefetch of the cache line at an address, for reading or for writing; never faults."""
     int32 = ir.IntType(32)
     pointer = builder.inttoptr(where, ir.IntType(8).as_pointer())
     kind = ir.FunctionType(ir.VoidType(), [pointer.type, int32, int32, int32])

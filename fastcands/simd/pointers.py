@@ -1,8 +1,8 @@
 """Pointers into arrays, which kernels pass to functions without counting references, and types of numbers.
 
-A view of a row, held in a variable, and an array given to a function are counted as references: additions that the
-processors of all workers have to agree on. A pointer is a number to Numba. Where a function is given one array or a
-tuple of them, here and below, it does the same for each.
+Numba counts references to a view of a row in a variable and to an array passed to a function. These are atomic
+additions, which all processors have to synchronise. A pointer is only a number to Numba. The functions here take one
+array or pointer, or a tuple of them, and do the same for each.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _INT64 = ir.IntType(64)
 
 
 def _parts(builder: Any, kind: Any, value: Any) -> list[tuple[Any, Any]]:
-    """Return type and value of each element of a tuple, or of the one thing that is not a tuple."""
+    """Return type and value of each element of a tuple, or of a single value."""
     if not isinstance(kind, BaseTuple):
         return [(kind, value)]
     return [(part, builder.extract_value(value, position)) for position, part in enumerate(kind)]
 
 
 def _map_type(kind: Any, function: Any) -> Any:
-    """Return the type of what `function` makes of each element of a tuple, or of the one that is not a tuple."""
+    """Return the type that results when `function` is applied to each element of a tuple, or to a single type."""
     if not isinstance(kind, BaseTuple):
         return function(kind)
     return BaseTuple.from_types(tuple(map(function, kind)), getattr(kind, "instance_class", None))
@@ -61,7 +61,7 @@ def pointers(typingctx: Any, arrays: Any, element: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def read(typingctx: Any, starts: Any, index: Any) -> Any:
-    """Return the number `index` places after each pointer."""
+    """Return the number `index` elements after each pointer."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         parts = _parts(builder, signature.args[0], arguments[0])
@@ -73,7 +73,7 @@ def read(typingctx: Any, starts: Any, index: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def write(typingctx: Any, starts: Any, index: Any, numbers: Any) -> Any:
-    """Write a number `index` places after each pointer."""
+    """Write a number `index` elements after each pointer."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         parts = _parts(builder, signature.args[0], arguments[0])
@@ -82,8 +82,8 @@ def write(typingctx: Any, starts: Any, index: Any, numbers: Any) -> Any:
             builder.store(value, builder.gep(start, [arguments[1]]))
         return context.get_dummy_value()
 
-    kept = _map_type(starts, lambda pointer: pointer.dtype)
-    return types.void(starts, types.intp, kept), codegen
+    numbers_type = _map_type(starts, lambda pointer: pointer.dtype)
+    return types.void(starts, types.intp, numbers_type), codegen
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -1,6 +1,6 @@
 """The processor that kernels are compiled for: its features, its vector width and its register tile.
 
-A tile is MR x NR numbers held in registers: MR broadcast factors times a panel of two vectors.
+A register tile is MR x NR numbers: MR broadcast factors times a panel, whose NR numbers are two vectors.
 
 ========== ============ ================ ====
 target     vector bytes vector registers MR
@@ -11,9 +11,8 @@ NEON       16           32               8
 others     16           16 (SSE)         4
 ========== ============ ================ ====
 
-8 x 2 accumulators need 16 registers and leave the other half to operands; with 16 registers 4 x 2 is what fits.
-Larger tiles (14 x 2, 12 x 2, 6 x 4) gain nothing where 8 x 2 fits; 16 x 1 is slower: each broadcast feeds one
-multiplication only.
+8 x 2 sums need 16 of 32 registers and leave the others to operands; with 16 registers 4 x 2 fits. Larger tiles (14 x 2,
+12 x 2, 6 x 4) gain nothing where 8 x 2 fits; 16 x 1 is slower, because each broadcast feeds only one multiplication.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ import numba
 __all__ = ["MR", "VECTOR_BYTES", "features"]
 
 
-class Target(NamedTuple):
+class _Target(NamedTuple):
     """Bytes of a vector and rows of a register tile."""
 
     vector_bytes: int
     rows: int
 
 
-_AVX512, _AVX, _NEON, _BASELINE = Target(64, 8), Target(32, 4), Target(16, 8), Target(16, 4)
+_AVX512, _AVX, _NEON, _BASELINE = _Target(64, 8), _Target(32, 4), _Target(16, 8), _Target(16, 4)
 
 _OF_AVX = frozenset({"avx"})
 _OF_AVX512 = _OF_AVX | {"avx512f", "avx512vl", "avx512dq", "avx512bw"}
@@ -46,14 +45,14 @@ _BY_NAME = {
     **dict.fromkeys(("sandybridge", "ivybridge", "haswell", "broadwell", "skylake", "alderlake"), _OF_AVX),
     **dict.fromkeys(("znver1", "znver2", "znver3"), _OF_AVX),
 }
-"""What is asked of a processor by LLVM's name; the first that a name begins with counts."""
+"""Features of processors by LLVM's names; a processor has those of the first entry that its name begins with."""
 
 
 def features() -> frozenset[str]:
     """Return the features, by LLVM's names, of the processor that kernels are compiled for.
 
-    Numba's settings ``NUMBA_CPU_NAME`` and ``NUMBA_CPU_FEATURES`` count, as they do for Numba. For this processor all
-    features are there, for a named one those that the library asks about.
+    Numba's settings ``NUMBA_CPU_NAME`` and ``NUMBA_CPU_FEATURES`` count, as they do for Numba. The set is complete for
+    this processor; for a named one it has only features that the library tests for.
     """
     name, words = numba.config.CPU_NAME, numba.config.CPU_FEATURES
     if name in (None, "host"):
@@ -67,8 +66,8 @@ def features() -> frozenset[str]:
     return found.union(added).difference(word[1:] for word in listed if word.startswith("-"))
 
 
-def _choose() -> Target:
-    """Choose the widest vectors that there are."""
+def _choose() -> _Target:
+    """Return the target with the widest vectors that the processor has."""
     on = features()
     if on >= _OF_AVX512 - _OF_AVX:
         return _AVX512

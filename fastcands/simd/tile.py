@@ -1,4 +1,4 @@
-"""Loops over a tile between products: classes or blocks down, the examples of a panel (two vectors) across."""
+"""Loops over a tile between products: a row for each class or block, the examples of a panel (two vectors) across."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def _row(lanes: Lanes, base: Any, index: Any, stride: Any | None = None) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def exp_tile(typingctx: Any, like: Any, tile: Any, rows: Any, stride: Any, reference: Any) -> Any:
-    """``tile = exp(tile - reference)`` for rows that lie `stride` elements apart.
+    """``tile = exp(tile - reference)`` for rows `stride` elements apart.
 
     IN
         like : array of the element type
         rows : rows of the tile
         stride : elements from row to row
-        reference : address of NR numbers, none below a number of its example by more than 88
+        reference : address of NR numbers; no logit may exceed that of its example by more than 88
     IN, OUT
         tile : address of the first row
     """
@@ -45,12 +45,12 @@ def exp_tile(typingctx: Any, like: Any, tile: Any, rows: Any, stride: Any, refer
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lanes, offsets = _setup(context, builder, signature, arguments)
         _, tile, rows, stride, reference = arguments
-        peak = [lanes.load(lanes.at(reference, offset)) for offset in offsets]
+        highest = [lanes.load(lanes.at(reference, offset)) for offset in offsets]
         with cgutils.for_range(builder, rows) as loop:
             where = _row(lanes, tile, loop.index, stride)
             for j, offset in enumerate(offsets):
                 at = lanes.at(where, offset)
-                lanes.store(emit_exp(lanes, builder.fsub(lanes.load(at), peak[j])), at)
+                lanes.store(emit_exp(lanes, builder.fsub(lanes.load(at), highest[j])), at)
         return context.get_dummy_value()
 
     return types.void(like, _INTP, _INTP, _INTP, _INTP), codegen
@@ -58,7 +58,7 @@ def exp_tile(typingctx: Any, like: Any, tile: Any, rows: Any, stride: Any, refer
 
 @intrinsic  # type: ignore[untyped-decorator]
 def scale_tile(typingctx: Any, like: Any, tile: Any, rows: Any, factors: Any, row_sums: Any) -> Any:
-    """``tile *= factors; row_sums += the rows' sums``, lane by lane.
+    """``tile *= factors``, and both vectors of each row are added to its vector of `row_sums`.
 
     IN
         like : array of the element type
@@ -66,7 +66,7 @@ def scale_tile(typingctx: Any, like: Any, tile: Any, rows: Any, factors: Any, ro
         factors : address of NR numbers
     IN, OUT
         tile : address of rows x NR numbers, contiguous
-        row_sums : address of rows vectors (half a NR each), contiguous
+        row_sums : address of one vector (NR / 2 numbers) for each row, contiguous
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -1,7 +1,7 @@
-"""A square of numbers, turned over its diagonal in registers.
+"""Transposition of a square of numbers in registers.
 
-Copied number by number, one side of a transposition meets another cache line with every number. Here n vectors of n
-numbers are loaded, interleaved log2(n) times and stored: a round puts the halves of a column side by side, so that
+A transposition number by number touches a new cache line with every number, on one of its sides. Here n vectors of n
+numbers are loaded, interleaved in log2(n) rounds and stored: each round brings numbers of a column closer together, and
 after the last one each vector is a column. Number by number took ten times as long.
 """
 
@@ -23,21 +23,21 @@ _INT32 = ir.IntType(32)
 def _interleave(lanes: Lanes, x: Any, y: Any, upper: bool) -> Any:
     """Return x[0], y[0], x[1], y[1], ... of the lower or the upper halves."""
     start = lanes.count // 2 if upper else 0
-    places = [start + k // 2 + lanes.count * (k % 2) for k in range(lanes.count)]
-    mask = ir.Constant(ir.VectorType(_INT32, lanes.count), [ir.Constant(_INT32, place) for place in places])
+    order = [start + k // 2 + lanes.count * (k % 2) for k in range(lanes.count)]
+    mask = ir.Constant(ir.VectorType(_INT32, lanes.count), [ir.Constant(_INT32, index) for index in order])
     return lanes.builder.shuffle_vector(x, y, mask)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def transpose_square(typingctx: Any, like: Any, source: Any, source_stride: Any, out: Any, out_stride: Any) -> Any:
-    """``out[k, i] = source[i, k]`` for half a NR of rows and columns.
+    """``out[k, i] = source[i, k]`` for n rows and columns, n being the numbers of a vector.
 
     IN
         like : array of the element type
-        source : address of the first row; its numbers lie contiguous
+        source : address of the first row; rows are contiguous
         source_stride, out_stride : elements from row to row
     OUT
-        out : address of the first row; its numbers lie contiguous
+        out : address of the first row; rows are contiguous
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

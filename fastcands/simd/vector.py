@@ -1,4 +1,4 @@
-"""Vectors in LLVM IR that read like arithmetic."""
+"""Vectors in LLVM IR, written like arithmetic."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Lanes:
     Parameters
     ----------
     builder : llvmlite builder
-        Where.
+        Receives the instructions.
     dtype : numba.types.float32 or float64
         Of the elements.
     count : int, optional
-        Elements of a vector; what a register of the processor holds by default. LLVM makes longer ones of several.
+        Elements of a vector; by default as many as fit in a register. LLVM splits longer vectors over several.
     """
 
     def __init__(self, builder: Any, dtype: Any, count: int | None = None) -> None:
@@ -105,13 +105,13 @@ class Lanes:
         return self.builder.icmp_signed("<", index, limit)
 
     def load_masked(self, where: Any, mask: Any) -> Any:
-        """Load the lanes in `mask`, zero in the others, which are not touched."""
+        """Load the lanes in `mask`; the others are zero and their memory is not read."""
         pointer = self.builder.inttoptr(where, self.type.as_pointer())
         name = f"llvm.masked.load.v{self.count}{self._suffix}.p0"
         return self._call(name, self.type, pointer, ir.Constant(ir.IntType(32), self.itemsize), mask, self.const(0))
 
     def store_masked(self, vector: Any, where: Any, mask: Any) -> None:
-        """Store the lanes in `mask`; memory under the others is not touched."""
+        """Store the lanes in `mask`; the memory of the others is not written."""
         pointer = self.builder.inttoptr(where, self.type.as_pointer())
         name = f"llvm.masked.store.v{self.count}{self._suffix}.p0"
         self._call(name, ir.VoidType(), vector, pointer, ir.Constant(ir.IntType(32), self.itemsize), mask)
@@ -135,7 +135,7 @@ def address(typingctx: Any, array: Any, element: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def fetch_add(typingctx: Any, counter: Any) -> Any:
-    """Return ``counter[0]`` and add 1 to it in one step: how workers take the next block of work."""
+    """Return ``counter[0]`` and add 1 to it, atomically: how workers take their next task."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data

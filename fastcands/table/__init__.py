@@ -1,4 +1,4 @@
-"""The class table: its arrays, what they answer, how they are trained, and their file."""
+"""The class table: its arrays, exact evaluation, training, and its file."""
 
 from fastcands.table.class_table import ClassTable, Loss
 from fastcands.table.results import Evaluation, StepResult, TopK

@@ -1,4 +1,4 @@
-"""The arrays of a class table, and the questions they answer without being changed."""
+"""The arrays of a class table, and what is computed from them without changing them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from fastcands.optimizers import Optimizer
 from fastcands.table.evaluation import evaluate, top_classes_of
 from fastcands.table.results import Evaluation, TopK
+from fastcands.validation.error_state import own_error_state
 
 __all__ = ["TableArrays"]
 
 
 class TableArrays:
-    """Weights, biases and what an optimizer remembers of them. `ClassTable` says how they come about and change."""
+    """Weights, biases and the state of an optimizer. `ClassTable` creates and changes them."""
 
     weights: NDArray[Any]
     biases: NDArray[Any] | None
@@ -47,6 +48,7 @@ class TableArrays:
             f"optimizer={self.optimizer}, step={self.step})"
         )
 
+    @own_error_state
     def topk(self, inputs: ArrayLike, k: int) -> TopK:
         """Return the classes of highest score for each example, exactly.
 
@@ -75,9 +77,9 @@ class TableArrays:
 
         Notes
         -----
-        Time O(B V D), memory a few MiB beyond the result. The same bits for any number of threads and any batch:
-        what `evaluate` ranks are these very scores. The setting of `set_matmul_precision` does not count here: scores
-        are always computed in the highest precision.
+        Time O(B V D), memory a few MiB beyond the result. The same bits for any number of threads and any batch;
+        `evaluate` ranks classes by the same scores. The setting of `set_matmul_precision` is not used: scores are
+        always computed in the highest precision.
 
         Examples
         --------
@@ -90,6 +92,7 @@ class TableArrays:
         """
         return top_classes_of(self.weights, self.biases, inputs, k)
 
+    @own_error_state
     def evaluate(
         self,
         labels: ArrayLike,
@@ -105,16 +108,16 @@ class TableArrays:
         ----------
         labels : integer array, shape (N, T) or (N,)
             True classes of each example; with T of them each has the target 1 / T, and the example's rank is that of
-            the one that ranks first.
+            the one that ranks first. Lists of different lengths and sparse matrices (N, V) of ones are taken too.
         inputs : array, shape (N, D)
             What the model computed for each example.
         k : int or sequence of int, default (1, 5, 10)
-            For which k to count hits. An empty one, ``k=()``, leaves the ranks out.
+            For which k to count hits. With ``k=()`` no ranks are computed.
         batch_size : int, default 1024
-            Examples taken at once. It bounds the memory and changes the mean loss only in its last bits.
+            Examples evaluated at once. It limits the memory and changes only the last bits of the mean loss.
         ignore_index : int, optional
-            A label that stands for no class, to fill up rows with fewer than T. Examples without a class are
-            not counted.
+            A label that stands for no class, for examples with fewer than T classes. Examples without a class are not
+            counted.
 
         Returns
         -------

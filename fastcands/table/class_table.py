@@ -16,18 +16,19 @@ from fastcands.table.results import StepResult
 from fastcands.table.shards import shard_slices
 from fastcands.table.storage import StoredTable, check_state
 from fastcands.table.uninterrupted import Uninterrupted
+from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_size
 from fastcands.validation.seeds import as_generator
-from fastcands.validation.tables import check_class_table, check_table_size, check_trainable
+from fastcands.validation.tables import as_class_table, check_table_size, check_trainable
 
 __all__ = ["ClassTable", "Loss"]
 
 _BLOCK = 1 << 22
-"""Numbers of the initial weights made at once: those of a bfloat16 table are not all held in float32."""
+"""Initial weights computed at once: a bfloat16 table never exists in float32 as a whole."""
 
 
 class Loss(Protocol):
-    """What a table asks of a loss; every loss of the library has it."""
+    """What a table needs from a loss; every loss of the library has it."""
 
     def value_and_grad(
         self, weights: Any, biases: Any, labels: Any, inputs: Any, upstream: Any = None
@@ -48,9 +49,9 @@ class ClassTable(StoredTable):
     dim : int
         D, at least 1.
     dtype : {'float32', 'float64', 'bfloat16'}, default 'float32'
-        Of weights, biases and what the optimizer remembers. With bfloat16 only the weights are stored in it: biases
-        and the optimizer's memory are float32, and the weights of a step are rounded up or down at random, so that
-        small steps are not lost. It needs the package ``ml_dtypes``.
+        Of weights, biases and the optimizer's state. With bfloat16 only the weights are stored in it: biases and the
+        optimizer's state are float32, and the weights of a step are rounded up or down at random, so that small steps
+        are not lost. It needs the package ``ml_dtypes``.
     bias : bool, default True
         Whether there are biases.
     optimizer : Optimizer, default Adagrad(lr=0.1)
@@ -69,7 +70,7 @@ class ClassTable(StoredTable):
     optimizer_state : dict
         ``{'weights': …, 'biases': …}``, each what ``optimizer.init`` returned, as the steps have changed it.
     rounding_seed : int
-        What the random bits of bfloat16's rounding are made of, together with step, class and feature.
+        Seed of the random bits by which bfloat16 is rounded, together with step, class and feature.
     step, num_classes, dim : int
         Steps made so far, V and D.
 
@@ -93,6 +94,7 @@ class ClassTable(StoredTable):
     (True, 1)
     """
 
+    @own_error_state
     def __init__(
         self,
         num_classes: int,
@@ -119,6 +121,7 @@ class ClassTable(StoredTable):
         self._adopt(weights, biases, optimizer, None, random)
 
     @classmethod
+    @own_error_state
     def from_arrays(
         cls,
         weights: NDArray[Any],
@@ -135,12 +138,12 @@ class ClassTable(StoredTable):
         weights : float32, float64 or bfloat16 array, shape (V, D)
             Any strides. Read-only arrays (a memmap opened with mode 'r', say) can be evaluated, not trained.
         biases : array of the same dtype, shape (V,), or None
-            None for a layer without biases. Beside weights of bfloat16, float32 is the better dtype.
+            None for a layer without biases. With bfloat16 weights, float32 is the better dtype for biases.
         optimizer : Optimizer, default Adagrad(lr=0.1)
             How `train_step` changes the rows.
         optimizer_state : dict, optional
-            What another table's optimizer remembers, ``{'weights': …, 'biases': …}``; it is shared, not copied. New
-            by default.
+            State of another table's optimizer, ``{'weights': …, 'biases': …}``; it is shared, not copied. New by
+            default.
         seed : None, int, sequence of int, numpy.random.SeedSequence or Generator, default None
             Of the rounding of bfloat16, as in `ClassTable`.
 
@@ -158,12 +161,12 @@ class ClassTable(StoredTable):
 
         Notes
         -----
-        Several tables, or a table and an embedding, may share an array: every one sees the others' steps. Whether
-        they share what an optimizer remembers is up to `optimizer_state`.
+        Several tables, or a table and an embedding, may share an array: each sees the steps of the others. Pass
+        `optimizer_state` to share the state of the optimizer too.
 
         Examples
         --------
-        An output layer tied to an embedding that is trained by other means too:
+        An output layer that shares its weights with an embedding:
 
         >>> import numpy as np
         >>> import fastcands as fc
@@ -174,7 +177,7 @@ class ClassTable(StoredTable):
         [0.8, 0.8]
         """
         table = cls.__new__(cls)
-        check_class_table(weights, biases)
+        weights, biases = as_class_table(weights, biases)
         table._adopt(weights, biases, optimizer, optimizer_state, as_generator(seed))
         return table
 
@@ -200,6 +203,7 @@ class ClassTable(StoredTable):
         self.rounding_seed = int(random.integers(2**63))
         self.step = 0
 
+    @own_error_state
     def train_step(
         self, loss: Loss, labels: ArrayLike, inputs: ArrayLike, upstream: ArrayLike | None = None
     ) -> StepResult:
@@ -210,7 +214,7 @@ class ClassTable(StoredTable):
         loss : loss object
             `SampledSoftmaxLoss`, `SoftmaxLoss` or any object with their ``value_and_grad``.
         labels : integer array, shape (B, T) or (B,)
-            True classes of each example.
+            True classes of each example; also ragged, where the loss takes such labels.
         inputs : array, shape (B, D)
             What the model computed for each example.
         upstream : array, shape (B,), optional
@@ -225,17 +229,18 @@ class ClassTable(StoredTable):
         ------
         TypeError, ValueError
             As the loss raises them; if the table is read-only; if the gradients do not fit the table; if a
-            loss is NaN or infinite, which names the first such example. The table, its state and `step` are then
-            as before. Only in the last two cases has the loss's sampler moved on.
+            loss is NaN or infinite, which names the first such example. Then the table,
+            its state and `step` are unchanged. The loss's sampler has changed its state only in the last two cases.
 
         Notes
         -----
         Time and memory do not grow with V when the loss is a sampled one. The same bits for any threads. Matrix
-        products have the precision of the loss, see `set_matmul_precision`; the update of the rows has none to lose.
+        products have the precision of the loss, see `set_matmul_precision`; the update of the rows always has that of
+        the table.
 
-        The step is made whole or not at all. Everything that can be refused is refused before the first row
-        changes, and a signal that comes while rows change (Ctrl-C, a timer) is handled when they have: after a
-        KeyboardInterrupt the table is as before if `step` is, else the step is complete.
+        A step is complete or has no effect. All errors are raised before the first row changes, and a signal that
+        comes while rows change (Ctrl-C, a timer) is handled afterwards. After a KeyboardInterrupt the table is
+        unchanged if `step` is; otherwise the step is complete.
 
         Examples
         --------
@@ -250,7 +255,7 @@ class ClassTable(StoredTable):
         if not hasattr(loss, "value_and_grad"):
             raise TypeError(f"loss must have value_and_grad, as SoftmaxLoss() has, got {type(loss).__name__}")
         arrays = self._arrays()
-        for name, array in arrays.items():  # before the loss: its sampler would move on
+        for name, array in arrays.items():  # before the loss, which changes the state of its sampler
             check_trainable(array, name)
         self.optimizer.learning_rate(self.step)
         if self._compiled_for is not self.optimizer:
@@ -279,7 +284,7 @@ class ClassTable(StoredTable):
         return self.optimizer.plan(array, self.optimizer_state[name], gradient, step=self.step, seed=seed, name=name)
 
     def _compile_updates(self) -> None:
-        """Make the updates of a gradient without rows: what compiling can raise comes before rows change."""
+        """Update with a gradient without rows, so that errors of the compiler come before rows change."""
         for name, array in self._arrays().items():
             half = array.dtype.name == "bfloat16"
             rows = np.zeros((0, *array.shape[1:]), np.float32 if half else array.dtype)
@@ -287,7 +292,7 @@ class ClassTable(StoredTable):
         self._compiled_for = self.optimizer
 
     def shards(self, num_shards: int, partition_strategy: Literal["div", "mod"] = "div") -> list[Self]:
-        """Return tables that are parts of this one: the same memory, without a copy.
+        """Return tables that are parts of this one and share its memory.
 
         Parameters
         ----------
@@ -300,8 +305,9 @@ class ClassTable(StoredTable):
         Returns
         -------
         list of ClassTable
-            At this table's step. Their weights, biases and optimizer state are views: training one trains its rows
-            here. A list of their weights is what the losses and ``fc.nn`` take for such a `partition_strategy`.
+            At this table's step. Their weights, biases and optimizer state are views, so training a part changes the
+            rows of this table. The losses and ``fc.nn`` accept a list of their weights with the same
+            `partition_strategy`.
 
         Raises
         ------
@@ -312,7 +318,7 @@ class ClassTable(StoredTable):
 
         Examples
         --------
-        Each process of a group saves and later loads its part:
+        Several processes can each save and load one part:
 
         >>> import fastcands as fc
         >>> table = fc.ClassTable(10, 4, seed=0)

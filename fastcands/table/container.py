@@ -20,16 +20,16 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Container", "write_container", "write_manifest"]
+__all__ = ["Container", "write_container"]
 
-FORMAT = 1
+_FORMAT = 1
 _ALIGNMENT = 64
 _CHUNK = 16 << 20
 _MANIFEST = "manifest.json"
 _COMPLETE = b"fastcands table: complete"
 _CHANGING = b"fastcands table: changing"
 _HEADER = struct.Struct("<4s22xHH")
-"""The parts that count of a member's header: signature, length of the name, length of the extra fields."""
+"""The parts of a member's header that are used: signature, length of the name, length of the extra fields."""
 
 
 def _npy_header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
@@ -49,12 +49,12 @@ def _member(name: str, position: int) -> zipfile.ZipInfo:
 
 
 def _stored(array: NDArray[Any]) -> NDArray[Any]:
-    """View bfloat16, which the format does not know, as the bits it has."""
+    """Return a view of bfloat16, which the format does not know, as its bits."""
     return array.view(np.uint16) if array.dtype.name == "bfloat16" else array
 
 
 def write_container(file: IO[bytes], manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays and a manifest (what JSON knows) to a new binary file that can seek."""
+    """Write arrays and a manifest (of JSON values) to a new binary file that can seek."""
     described = {name: {"shape": array.shape, "dtype": array.dtype.name} for name, array in arrays.items()}
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
@@ -64,11 +64,11 @@ def write_container(file: IO[bytes], manifest: Mapping[str, Any], arrays: Mappin
                 step = max(1, _CHUNK // max(1, stored.nbytes // max(1, len(stored))))
                 for start in range(0, len(stored), step):
                     data.write(np.ascontiguousarray(stored[start : start + step]).data.cast("B"))
-        write_manifest(archive, {"format": FORMAT, **manifest, "arrays": described})
+        _write_manifest(archive, {"format": _FORMAT, **manifest, "arrays": described})
         archive.comment = _COMPLETE
 
 
-def write_manifest(archive: zipfile.ZipFile, manifest: Mapping[str, Any]) -> None:
+def _write_manifest(archive: zipfile.ZipFile, manifest: Mapping[str, Any]) -> None:
     """Write the manifest as the archive's last member."""
     archive.writestr(zipfile.ZipInfo(_MANIFEST), json.dumps(manifest, indent=1))
 
@@ -116,15 +116,15 @@ class Container:
             self._members = {name: self.archive.getinfo(f"{name}.npy") for name in self.manifest["arrays"]}
         except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, EOFError) as error:
             raise ValueError(f"{self.path}: is damaged: its manifest cannot be read ({error})") from None
-        if version != FORMAT:
-            raise ValueError(f"{self.path}: has format {version}, this version of fastcands reads format {FORMAT}")
+        if version != _FORMAT:
+            raise ValueError(f"{self.path}: has format {version}, this version of fastcands reads format {_FORMAT}")
 
     def close(self) -> None:
         """Close the file; arrays mapped from it stay valid."""
         self.file.close()
 
     def _place(self, name: str) -> tuple[int, NDArray[Any]]:
-        """Return where an array's data starts, and an array of no memory that has its shape and dtype."""
+        """Return where an array's data starts, and an array with its shape and dtype that takes no memory."""
         member, described = self._members[name], self.manifest["arrays"][name]
         self.file.seek(member.header_offset)
         signature, name_length, extra_length = _HEADER.unpack(self.file.read(_HEADER.size))
@@ -151,7 +151,7 @@ class Container:
         return array.view(bfloat16)
 
     def checksum(self, name: str, into: NDArray[Any] | None = None) -> int:
-        """Return the CRC-32 of an array's member as it is in the file, and read the data into an array if given."""
+        """Return the CRC-32 of an array's member in the file, and read the data into an array if one is given."""
         start, like = self._place(name)
         header = _npy_header(like.shape, like.dtype)
         total, left = zlib.crc32(header), like.size * like.dtype.itemsize
@@ -183,7 +183,7 @@ class Container:
         return self._as_named(name, array)
 
     def map(self) -> tuple[mmap.mmap, dict[str, NDArray[Any]]]:
-        """Return the arrays as they lie in the file, and the mapping they live in."""
+        """Return the arrays mapped from the file, and the mapping."""
         length = self.archive.getinfo(_MANIFEST).header_offset
         access = mmap.ACCESS_WRITE if self.writable else mmap.ACCESS_READ
         memory = mmap.mmap(self.file.fileno(), length, access=access)
@@ -196,11 +196,11 @@ class Container:
         return memory, arrays
 
     def mark(self, *, complete: bool) -> None:
-        """Write into the file, and to the disk, whether it is complete."""
+        """Write whether the file is complete, and wait until that is on disk."""
         comment = _COMPLETE if complete else _CHANGING
         self.file.seek(-len(comment), 2)
         self.file.write(comment)
-        sync(self.file)
+        _sync(self.file)
 
     def rewrite(self, manifest: Mapping[str, Any]) -> None:
         """Write new checksums of all arrays, and the manifest; the file is marked as changing before and after."""
@@ -212,18 +212,18 @@ class Container:
         self.file.seek(last.header_offset)
         self.file.truncate()
         with zipfile.ZipFile(self.file, "w") as archive:
-            # what zipfile's append mode does, with the members known already: they stay where they are
+            # as zipfile's append mode does, but without reading the members, which stay unchanged
             archive.start_dir = last.header_offset
             for member in self._members.values():
                 archive.filelist.append(member)
                 archive.NameToInfo[member.filename] = member
-            write_manifest(archive, {"format": FORMAT, **manifest, "arrays": self.manifest["arrays"]})
+            _write_manifest(archive, {"format": _FORMAT, **manifest, "arrays": self.manifest["arrays"]})
             archive.comment = _CHANGING
-        sync(self.file)
+        _sync(self.file)
         self.archive = zipfile.ZipFile(self.file)
 
 
-def sync(file: IO[bytes]) -> None:
-    """Bring what was written to the disk."""
+def _sync(file: IO[bytes]) -> None:
+    """Wait until what was written is on disk."""
     file.flush()
     os.fsync(file.fileno())

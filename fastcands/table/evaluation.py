@@ -1,4 +1,4 @@
-"""What a table answers exactly, a batch of examples at a time: the best classes, and how good it is."""
+"""Exact top classes and exact quality of a table, a batch of examples at a time."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from fastcands.kernels.table.blocking import panel_width
 from fastcands.table.results import Evaluation, TopK
 from fastcands.table.scores import Scores
 from fastcands.threads import get_num_threads
-from fastcands.validation.ids import as_ignore_index, as_labels_and_present
+from fastcands.validation.ids import as_ignore_index
+from fastcands.validation.labels import as_labels_and_present
 from fastcands.validation.numbers import as_size
 
 __all__ = ["evaluate", "top_classes_of"]
 
 _EXAMPLES_AT_ONCE = 1024
 _FOUND_BYTES = 64 << 20
-"""What the workers' best classes may take together."""
+"""Largest size of all workers' best classes, in bytes."""
 
 
 def top_classes_of(weights: NDArray[Any], biases: NDArray[Any] | None, inputs: Any, k: Any) -> TopK:

@@ -34,7 +34,7 @@ class InPlaceFile:
             self._complete = False
 
     def complete(self, manifest: Mapping[str, Any]) -> None:
-        """Bring the arrays to the disk, then checksums and manifest, then the mark: in this order."""
+        """Write the arrays to disk, then checksums and manifest, then the mark, in this order."""
         if not self._complete:
             self._memory.flush()
             self._container.rewrite({**manifest, "samplers": {}})

@@ -11,7 +11,7 @@ __all__ = ["Evaluation", "StepResult", "TopK"]
 
 
 class StepResult(NamedTuple):
-    """What one training step gives back to the model around the table.
+    """What one training step returns to the model around the table.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""States of samplers as a saved table holds them: arrays beside the table's own, all else in the manifest."""
+"""States of samplers in a saved table: arrays are stored like those of the table, all else in the manifest."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 __all__ = ["pack_states", "unpack_state"]
 
-Arrays = dict[str, NDArray[Any]]
+_Arrays = dict[str, NDArray[Any]]
 
 
-def _pack(value: Any, name: str, arrays: Arrays) -> Any:
+def _pack(value: Any, name: str, arrays: _Arrays) -> Any:
     if isinstance(value, np.ndarray):
         arrays[name] = value if value.ndim else value[None]
         return {"array": name, "shape": list(value.shape)}
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, tuple):  # which JSON does not know
+    if isinstance(value, tuple):  # JSON has no tuples
         return {"tuple": [_pack(part, f"{name}.{i}", arrays) for i, part in enumerate(value)]}
     if isinstance(value, list):
         return [_pack(part, f"{name}.{i}", arrays) for i, part in enumerate(value)]
@@ -30,11 +30,11 @@ def _pack(value: Any, name: str, arrays: Arrays) -> Any:
     raise TypeError(f"{name} must be a number, string, array or a container of these, got {type(value).__name__}")
 
 
-def pack_states(samplers: Any) -> tuple[dict[str, Any], Arrays]:
-    """Return what goes into the manifest, and the arrays by their names in the file."""
+def pack_states(samplers: Any) -> tuple[dict[str, Any], _Arrays]:
+    """Return the entry for the manifest, and the arrays by their names in the file."""
     if not isinstance(samplers, Mapping):
         raise TypeError(f"samplers must be a mapping of names to samplers, got {type(samplers).__name__}")
-    arrays: Arrays = {}
+    arrays: _Arrays = {}
     states = {}
     for name, sampler in samplers.items():
         if not callable(getattr(sampler, "state_dict", None)):

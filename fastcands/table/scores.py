@@ -1,4 +1,4 @@
-"""Scores of all classes for a batch of inputs, as far as they are wanted: the best, or sums and ranks."""
+"""Scores of all classes for a batch of inputs: the best ones, or sums and ranks."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from fastcands.kernels.table.blocking import MR, panel_width, panels_for, whole_
 from fastcands.kernels.table.packing import pack_inputs
 from fastcands.losses.shards import as_inputs, as_weights
 from fastcands.threads import get_num_threads
+from fastcands.validation.arrays import as_array
 from fastcands.workspace import scratch
 
-__all__ = ["ExampleScores", "Scores"]
+__all__ = ["Scores"]
 
 _CHUNKS = 64
-"""Parts of the table whose sums are added in order, whatever the threads."""
+"""Number of chunks of the table; their sums are added in order, for any number of threads."""
 
 
-class ExampleScores(NamedTuple):
+class _LossesAndRanks(NamedTuple):
     """Loss and rank of each example."""
 
     losses: NDArray[np.float64]
@@ -31,10 +32,10 @@ class ExampleScores(NamedTuple):
 
 
 class Scores:
-    """The table as kernels read it, and inputs against it.
+    """The table as kernels see it, and the inputs to score.
 
-    Arithmetic is float64 if weights, biases or inputs are, else float32. The bits of a score depend on its class and
-    its input alone: on no batch, no thread and no place in a tile.
+    Arithmetic is float64 if weights, biases or inputs are, else float32. The bits of a score depend only on its
+    class and its input, not on the batch, the threads or the position in a tile.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ class Scores:
         self, weights: NDArray[Any], biases: NDArray[Any] | None, inputs: Any, examples: int | None = None
     ) -> None:
         table = as_weights(weights)
-        given = np.asarray(inputs)
+        given = as_array(inputs, "inputs")
         self.inputs = as_inputs(given, table, len(given) if examples is None and given.ndim else examples or 0)
         wide = any(a is not None and a.dtype == np.float64 for a in (weights, biases, self.inputs))
         self.dtype = np.dtype(np.float64 if wide else np.float32)
@@ -68,7 +69,7 @@ class Scores:
 
     def _packed(self, examples: slice) -> NDArray[Any]:
         inputs = np.ascontiguousarray(self.inputs[examples], self.dtype)
-        if not inputs.flags.writeable:  # a writable copy keeps kernels to one signature
+        if not inputs.flags.writeable:  # writable, so that kernels have one signature
             inputs = inputs.copy()
         nr = panel_width(self.dtype)
         packed = scratch("packed", (panels_for(len(inputs), self.dtype), self._depth, nr), self.dtype)
@@ -98,11 +99,11 @@ class Scores:
         )  # fmt: skip
         merge_top_classes(found_scores, found_ids, sizes, scores, ids, self._threads)
 
-    def losses_and_ranks(self, examples: slice, labels: NDArray[np.int64], *, with_ranks: bool) -> ExampleScores:
+    def losses_and_ranks(self, examples: slice, labels: NDArray[np.int64], *, with_ranks: bool) -> _LossesAndRanks:
         """Return softmax loss and rank of some examples; at least one.
 
-        `labels` (examples, T) are below 0 where there is no class; each example has at least one class. Ranks are 1
-        when they are not wanted.
+        `labels` (examples, T) are below 0 for no class; each example has at least one class. Without `with_ranks`,
+        ranks are 1.
         """
         packed = self._packed(examples)
         panels, _, nr = packed.shape
@@ -121,11 +122,11 @@ class Scores:
         wide_max = chunk_max.reshape(chunks, -1)[:, :count].astype(np.float64)
         highest = wide_max.max(axis=0)
         present = labels >= 0
-        with np.errstate(invalid="ignore"):  # scores that are not finite give a NaN loss, not a warning
+        with np.errstate(invalid="ignore"):  # infinite and NaN scores give a NaN loss, not a warning
             sums = (chunk_sum.reshape(chunks, -1)[:, :count] * np.exp(wide_max - highest)).sum(axis=0)
             excess = np.where(present, true.astype(np.float64) - highest[:, None], 0)
             losses = np.log(sums) - excess.sum(axis=1) / present.sum(axis=1)
-        return ExampleScores(losses, before.reshape(chunks, -1)[:, :count].sum(axis=0) + 1)
+        return _LossesAndRanks(losses, before.reshape(chunks, -1)[:, :count].sum(axis=0) + 1)
 
     def _true_scores(
         self, packed: NDArray[Any], labels: NDArray[np.int64]
@@ -137,7 +138,7 @@ class Scores:
         if self._biases is not None:
             offsets[...] = self._biases[classes]
         work = (
-            scratch("label_rows", (self._threads, MR, depth), self.dtype),
+            scratch("label_weights", (self._threads, MR, depth), self.dtype),
             scratch("label_tiles", (self._threads, MR, nr), self.dtype),
             scratch("label_offsets", (self._threads, MR), self.dtype),
         )

@@ -1,4 +1,4 @@
-"""A class table on disk: saved as one file, loaded from it, or trained in it."""
+"""A class table on disk: saved to one file, loaded from it, or trained in place."""
 
 from __future__ import annotations
 
@@ -16,17 +16,21 @@ from fastcands.table.arrays import TableArrays
 from fastcands.table.container import Container, write_container
 from fastcands.table.in_place import InPlaceFile
 from fastcands.table.sampler_states import pack_states, unpack_state
-from fastcands.validation.tables import check_class_table
+from fastcands.validation.arrays import check_array
+from fastcands.validation.error_state import own_error_state
+from fastcands.validation.tables import as_class_table
 
 __all__ = ["StoredTable", "check_state"]
 
 
 def check_state(optimizer: Optimizer, arrays: Mapping[str, NDArray[Any]], state: Any) -> None:
-    """Refuse a state that is not what the optimizer remembers of these arrays."""
+    """Refuse a state that does not fit the optimizer and these arrays."""
     if not isinstance(state, Mapping) or sorted(state) != sorted(arrays):
         what = sorted(state) if isinstance(state, Mapping) else type(state).__name__
         raise ValueError(f"optimizer_state must be a dict with {sorted(arrays)}, got {what}")
     for name, array in arrays.items():
+        for key, remembered in state[name].items() if isinstance(state[name], dict) else ():
+            check_array(remembered, f"optimizer_state[{name!r}][{key!r}]")
         expected = {key: (tuple(a.shape), np.dtype(a.dtype)) for key, a in optimizer.state_arrays(array).items()}
         part = state[name]
         came: Any = type(part).__name__
@@ -37,7 +41,7 @@ def check_state(optimizer: Optimizer, arrays: Mapping[str, NDArray[Any]], state:
 
 
 class StoredTable(TableArrays):
-    """What a table does with files."""
+    """Saving and loading of tables."""
 
     _file: InPlaceFile | None = None
     _compiled_for: Optimizer | None = None
@@ -57,28 +61,29 @@ class StoredTable(TableArrays):
             "optimizer": self.optimizer.to_dict(),
         }
 
+    @own_error_state
     def save(self, path: str | os.PathLike[str], *, samplers: Mapping[str, Any] | None = None) -> None:
-        """Write the table to one file, from which `load` gets a table that goes on exactly from here.
+        """Write the table to one file, from which `load` restores a table that continues exactly from here.
 
-        The file is written under another name, brought to the disk, and then given its name: at every moment,
-        whatever happens, `path` is what it was or the complete new file. What a killed save leaves behind, the next
-        one removes.
+        The file is written to disk under another name and then renamed, so at every moment `path` is the old file or
+        the complete new one. The next save removes what a killed one left behind.
 
         Parameters
         ----------
         path : path
             The file; its folder exists.
         samplers : mapping of str to sampler, optional
-            Whose state to save too, by names of your choice: anything with ``state_dict`` as the samplers have it.
+            Samplers whose state is saved too, by names of your choice: objects with a ``state_dict`` like the
+            samplers'.
 
         Raises
         ------
         OSError
             If the file cannot be written, as on a full disk: `path` is then as before.
         TypeError
-            If `samplers` is no mapping of such objects.
+            If `samplers` is not a mapping of such objects.
         ValueError
-            If the table is being trained in place in this very file: `flush` completes that.
+            If the table is trained in place in this file; use `flush` instead.
 
         Notes
         -----
@@ -105,6 +110,7 @@ class StoredTable(TableArrays):
         write_atomically(target, lambda file: write_container(file, manifest, self._all_arrays() | arrays))
 
     @classmethod
+    @own_error_state
     def load(
         cls,
         path: str | os.PathLike[str],
@@ -129,11 +135,11 @@ class StoredTable(TableArrays):
             are read anyway, with ``mmap=False``. False also accepts a file that was being trained in place when its
             process ended.
         optimizer : Optimizer, optional
-            In place of the saved one. It must remember the same arrays. Needed if the learning rate was a function of
-            your own.
+            Used instead of the saved one. Its state must have the same arrays. Required if the learning rate was a
+            function of your own.
         samplers : mapping of str to sampler, optional
-            Samplers that get the states saved under these names, all or, if one does not fit, as few as were restored
-            before it.
+            Samplers whose state is restored from these names. If one does not fit, those before it are restored
+            already.
 
         Returns
         -------
@@ -145,15 +151,15 @@ class StoredTable(TableArrays):
         OSError
             If the file cannot be read.
         ValueError
-            If it is truncated, damaged, of another kind or another format, if it is being trained in place, or if
+            If it is truncated, damaged, of another kind or another format, if it is trained in place, or if
             `optimizer` or `samplers` do not fit. The message names the file.
 
         Notes
         -----
-        With ``mmap='r+'`` the file is the table: steps change it, and no older state is kept. It is marked as changing
-        from here on, and `load` refuses it so marked. `flush` brings all to the disk, renews the checksums and marks
-        it complete until the next step; so does `close`, after which the table is read-only. States of samplers in the
-        file are dropped then: they belong to the step at which it was saved. Where a crash must not cost the table,
+        With ``mmap='r+'`` the file is the table: steps change it, and no older state is kept. It is marked as changing,
+        and `load` refuses a file with this mark. `flush` writes everything to disk, renews the checksums and marks the
+        file as complete until the next step; `close` does the same and makes the table read-only. Both remove states of
+        samplers from the file, because these belong to the step at which it was saved. A crash can damage the table, so
         keep a copy with `save` to another path.
 
         Examples
@@ -202,8 +208,7 @@ class StoredTable(TableArrays):
     def _restore(self, file: Container, arrays: dict[str, NDArray[Any]], optimizer: Optimizer | None) -> None:
         manifest = file.manifest
         try:
-            self.weights, self.biases = arrays["weights"], arrays.get("biases")
-            check_class_table(self.weights, self.biases)
+            self.weights, self.biases = as_class_table(arrays["weights"], arrays.get("biases"))
             self.optimizer = from_dict(manifest["optimizer"]) if optimizer is None else optimizer
             state: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in self._arrays()}
             for name, array in arrays.items():
@@ -216,8 +221,9 @@ class StoredTable(TableArrays):
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{file.path}: {error}") from None
 
+    @own_error_state
     def flush(self) -> None:
-        """Complete the file of a table that is trained in place: all on the disk, checksums renewed.
+        """Complete the file of a table that is trained in place: write everything to disk and renew the checksums.
 
         The whole file is read for the checksums. Tables in memory have nothing to flush.
 
@@ -242,7 +248,7 @@ class StoredTable(TableArrays):
             self._file.complete(self._describe())
 
     def close(self) -> None:
-        """Flush a table that is trained in place and make it read-only; others stay as they are.
+        """Flush a table that is trained in place and make it read-only; do nothing for other tables.
 
         Raises
         ------

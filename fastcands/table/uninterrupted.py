@@ -1,9 +1,9 @@
-"""A stretch of code that no signal handler splits.
+"""Code that signal handlers do not interrupt.
 
 Python runs signal handlers between two bytecodes of the main thread, and the one of Ctrl-C raises there. Masking
-signals with ``pthread_sigmask`` does not help: the workers of the parallel loops accept the signal just as well, and
-the handler still runs in the main thread. So for a few microseconds the handlers themselves are replaced by one that
-takes note, and what was noted is sent again afterwards. Other threads run no handlers and need nothing.
+signals with ``pthread_sigmask`` does not help: the workers of the parallel loops may receive the signal instead,
+and the handler still runs in the main thread. So for a few microseconds the handlers are replaced by one that records
+the signals, which are sent again afterwards. Other threads run no handlers, so nothing is done there.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _SIGNALS = tuple(getattr(signal, name) for name in _NAMES.split() if hasattr(sig
 
 
 class Uninterrupted:
-    """Inside a ``with`` block, signals that have a handler in Python wait.
+    """Inside a ``with`` block, delay signals that have a handler in Python.
 
-    Exceptions that one thread sets in another (``PyThreadState_SetAsyncExc``) are not signals and do not wait.
+    Exceptions that one thread sets in another (``PyThreadState_SetAsyncExc``) are not signals and are not delayed.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Uninterrupted:
                 for number in _SIGNALS:
                     handler = _signal.getsignal(number)
                     if callable(handler):
-                        self._handlers.append((number, handler))  # first: put back what was there is harmless
+                        self._handlers.append((number, handler))  # first: restoring the old handlers is harmless
                         _signal.signal(number, self._note)
             except BaseException:
                 self._put_back()
@@ -48,7 +48,7 @@ class Uninterrupted:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Put the handlers back and send again what came."""
+        """Restore the handlers and send again the signals that came."""
         self._put_back()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -61,6 +61,6 @@ class Uninterrupted:
                 self._handlers.pop()
             while self._noted:
                 signal.raise_signal(self._noted.pop(0))
-        except BaseException:  # from a handler that is back: the rest must be put back all the same
+        except BaseException:  # raised by a restored handler: the others must be restored too
             self._put_back()
             raise

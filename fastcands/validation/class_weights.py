@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.validation.arrays import as_per_class
 from fastcands.validation.samplers import check_identity
 
 __all__ = [
+    "as_class_counts",
     "as_counts",
     "as_frequencies",
     "as_unigrams",
     "bad_vocabulary_line",
     "bad_weight",
-    "check_counts",
     "check_number_of_weights",
     "check_one_source",
     "check_total",
@@ -26,7 +27,7 @@ __all__ = [
 def as_counts(state: Mapping[str, Any], num_classes: int) -> NDArray[np.int64]:
     """Return the counts of a saved sampler."""
     check_identity(state, {}, ("counts",))
-    counts = np.asarray(state["counts"])
+    counts = as_per_class(state["counts"], "state['counts']")
     if counts.dtype.kind not in "iu":
         raise TypeError(f"state['counts'] must be integers, got {counts.dtype}")
     if counts.shape != (num_classes,):
@@ -48,12 +49,12 @@ def check_total(*counts: NDArray[Any]) -> None:
 
 def as_unigrams(unigrams: Any) -> NDArray[Any]:
     """Return weights as a one-dimensional array of a type the kernels take; a memmap stays one."""
-    array = np.asarray(unigrams)
+    array = as_per_class(unigrams, "unigrams")
     if array.dtype.kind not in "iuf":
         raise TypeError(f"unigrams must be numbers, got {array.dtype}")
     if array.ndim != 1:
         raise ValueError(f"unigrams must have 1 dimension, got shape {array.shape}")
-    if array.dtype.itemsize not in (1, 2, 4, 8) or array.dtype == np.float16 or not array.dtype.isnative:
+    if array.dtype.itemsize not in (1, 2, 4, 8) or array.dtype == np.float16:
         array = array.astype(np.float32)
     return array
 
@@ -99,8 +100,9 @@ def check_one_source(unigrams: Any, vocab_file: Any) -> None:
         raise ValueError(f"one of unigrams and vocab_file must be given, got {which}")
 
 
-def check_counts(counts: NDArray[Any], name: str, num_classes: int | None = None) -> None:
-    """Refuse what is not a finite number from 0 up for each class."""
+def as_class_counts(value: Any, name: str, num_classes: int | None = None) -> NDArray[Any]:
+    """Return a finite number from 0 up for each class."""
+    counts = as_per_class(value, name)
     if counts.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be numbers, got {counts.dtype}")
     if counts.ndim != 1 or num_classes not in (None, len(counts)):
@@ -110,12 +112,12 @@ def check_counts(counts: NDArray[Any], name: str, num_classes: int | None = None
     if not good.all():
         first = int(good.argmin())
         raise ValueError(f"{name} must be finite and not negative, got {counts[first].item()} at [{first}]")
+    return counts
 
 
 def as_frequencies(counts: Any, num_classes: int) -> NDArray[np.float64]:
     """Return how often each class comes as a new float64 array."""
-    array = np.asarray(counts)
-    check_counts(array, "counts", num_classes)
+    array = as_class_counts(counts, "counts", num_classes)
     if not array.any():
         raise ValueError("counts must not all be 0")
     return array.astype(np.float64)

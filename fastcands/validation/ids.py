@@ -8,17 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.kernels.table.class_ids import all_below
+from fastcands.validation.arrays import as_array, index_text
 from fastcands.validation.numbers import as_integer
 
-__all__ = ["as_class_ids", "as_ignore_index", "as_labels", "as_labels_and_present", "index_text"]
+__all__ = ["as_class_ids", "as_ignore_index", "as_labels", "check_not_one_hot"]
 
 _INT64 = np.dtype(np.int64)
-
-
-def index_text(position: int, shape: tuple[int, ...]) -> str:
-    """Return the index of a position in the flattened array, as messages show it."""
-    index = np.unravel_index(position, shape)
-    return "[" + ", ".join(str(int(i)) for i in index) + "]"
 
 
 def as_class_ids(
@@ -30,7 +25,7 @@ def as_class_ids(
     limit_name: str = "num_classes",
 ) -> NDArray[np.int64]:
     """Return `ids` as a C-contiguous int64 array, each in [0, num_classes) when that is given."""
-    array = np.asarray(ids)
+    array = as_array(ids, name)
     if array.size == 0 and array.dtype == np.float64 and not isinstance(ids, np.ndarray):
         array = array.astype(np.int64)  # an empty list has no dtype of its own
     if array.dtype.kind not in "iu":
@@ -52,6 +47,27 @@ def as_class_ids(
     return checked
 
 
+def check_not_one_hot(labels: NDArray[Any], num_classes: int, name: str, ignore_index: int | None = None) -> None:
+    """Refuse rows with as many numbers as there are classes, all of them 0 and 1.
+
+    As ids they would repeat class 0 or 1 in each row, once there are more than two classes. With two, (B, 2) labels
+    are taken as ids: a row [0, 1] can name both classes.
+    """
+    if labels.ndim != 2 or labels.shape[1] != num_classes or num_classes < 3 or labels.dtype.kind not in "biuf":
+        return
+    zeros, ones = labels == 0, labels == 1
+    others = ~(zeros | ones)
+    if ignore_index is not None:
+        others &= labels != ignore_index
+    is_repeated = (zeros.sum(axis=1) > 1) | (ones.sum(axis=1) > 1)
+    if is_repeated.any() and not others.any():
+        raise ValueError(
+            f"{name} must be class ids, not one-hot, got only 0 and 1 in as many columns as classes, shape "
+            f"{labels.shape}: {name}.argmax(axis=1) are the ids where each row has a single 1, "
+            f"[row.nonzero()[0] for row in {name}] where it has several"
+        )
+
+
 def as_labels(
     labels: Any,
     *,
@@ -60,10 +76,12 @@ def as_labels(
     writable: bool = False,
     name: str = "labels",
     limit_name: str = "num_classes",
+    may_be_one_hot: bool = False,
 ) -> NDArray[np.int64]:
     """Return `labels` as C-contiguous int64 of shape (B, T); (B,) is taken as (B, 1).
 
-    Labels that are so already are returned themselves, but a copy if they have to be `writable` and are not.
+    Labels that are so already are returned themselves, but a copy if they have to be `writable` and are not. With
+    `may_be_one_hot`, rows of 0 and 1 are taken as ids whatever their length.
     """
     if (
         num_classes is not None
@@ -71,18 +89,23 @@ def as_labels(
         and labels.dtype == _INT64
         and labels.ndim == 2
         and labels.shape[1] > 0
+        and labels.shape[1] != num_classes
         and num_true in (None, labels.shape[1])
         and labels.flags.c_contiguous
         and (labels.flags.writeable or not writable)
         and all_below(labels.reshape(-1), num_classes)
     ):
         return labels  # most labels are such, and this takes a third of the time of what follows
-    array = np.asarray(labels)
+    array = as_array(labels, name)
+    if num_classes is not None and not may_be_one_hot:
+        check_not_one_hot(array, num_classes, name)
     if array.dtype.kind == "f" and array.ndim == 2 and array.size:
         raise TypeError(
             f"{name} must be integers, got {array.dtype} of shape {array.shape}: are labels and inputs swapped?"
         )
-    ids = as_class_ids(labels, name, num_classes=num_classes, limit_name=limit_name)
+    # a list goes on as it came: one without entries has no dtype of its own
+    given = labels if array.size == 0 and not isinstance(labels, np.ndarray) else array
+    ids = as_class_ids(given, name, num_classes=num_classes, limit_name=limit_name)
     if ids.ndim == 1 and num_true in (None, 1):
         ids = ids[:, None]
     if ids.ndim != 2:
@@ -98,18 +121,3 @@ def as_labels(
 def as_ignore_index(value: Any) -> int | None:
     """Return the label that stands for no class; None where every label is a class."""
     return None if value is None else as_integer(value, "ignore_index", expected="an integer or None")
-
-
-def as_labels_and_present(
-    labels: Any, *, ignore_index: int | None, num_classes: int, num_true: int | None = None, writable: bool = False
-) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
-    """Return labels as `as_labels` does, class 0 for those that are `ignore_index`, and which ones are not.
-
-    The second is (B, T), or None where every label has to be a class.
-    """
-    present = None
-    if ignore_index is not None:
-        given = as_labels(labels, num_true=num_true)
-        present = np.asarray(given != ignore_index)
-        labels = np.where(present, given, 0)
-    return as_labels(labels, num_true=num_true, num_classes=num_classes, writable=writable), present

@@ -27,8 +27,12 @@ _TINY_FLOAT32 = float(np.finfo(np.float32).tiny)
 
 def as_integer(value: Any, name: str, *, expected: str = "an integer") -> int:
     """Return `value` as an int of any size; `expected` is what the TypeError says it must be."""
+    if type(value) is int:
+        return value
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be {expected}, got bool")
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be {expected}, got a masked array")
     try:
         return operator.index(value)
     except TypeError:

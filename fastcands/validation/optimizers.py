@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.validation.arrays import check_unmasked
 from fastcands.validation.numbers import as_nonnegative
 
 __all__ = [
@@ -72,6 +73,8 @@ def check_state(expected: Mapping[str, StateArray], state: Any, name: str) -> No
         array, array_name = state[key], f"state[{key!r}] of {name}"
         if not isinstance(array, np.ndarray):
             raise TypeError(f"{array_name} must be a NumPy array, got {type(array).__name__}")
+        if type(array) is not np.ndarray:
+            check_unmasked(array, array_name)
         if array.shape != shape:
             raise ValueError(f"{array_name} must have shape {shape}, got {array.shape}")
         if array.dtype != dtype:

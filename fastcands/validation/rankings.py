@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.validation.arrays import as_per_class
 from fastcands.validation.ids import as_class_ids
 from fastcands.validation.numbers import as_size
 
@@ -44,7 +45,7 @@ def as_true_labels(starts: Any, labels: Any, num_rows: int) -> tuple[NDArray[np.
 
 def as_propensities(propensities: Any) -> NDArray[np.float64]:
     """Return propensities (V,) as float64."""
-    array = np.asarray(propensities)
+    array = as_per_class(propensities, "label_propensities")
     if array.dtype.kind not in "iuf":
         raise TypeError(f"label_propensities must be numbers, got {array.dtype}")
     array = np.asarray(array, np.float64)

@@ -39,7 +39,7 @@ def test_kernels_are_seen_and_give_what_they_give(small_step: Callable[[], Any])
         watched = fc.SampledSoftmaxLoss(sampler, 16).value_and_grad(*problem)
     assert np.array_equal(plain[0], watched[0])
     assert np.array_equal(plain[1].weights.rows, watched[1].weights.rows)
-    assert {"sampling.log_uniform.draw_log_uniform", "sampled_loss.logits.form_tiles"} <= set(seen)
+    assert {"sampling.log_uniform.draw_log_uniform", "sampled_loss.logits.logits"} <= set(seen)
     seen.clear()
     small_step()
     assert seen == []  # nobody watches any more

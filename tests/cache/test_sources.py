@@ -34,6 +34,20 @@ def test_a_cached_kernel_notices_an_edit_of_another_kernels_file(copy: Path) -> 
     assert run(copy) == [31, 1, 0]
 
 
+def test_an_edit_in_a_sub_folder_is_noticed(copy: Path) -> None:
+    """The stamp covers all files below the folders of kernels and vector code."""
+    for folder in ("kernels/table", "kernels/sampled_loss/bf16", "simd/dot"):
+        name = folder.replace("/", ".")
+        callee = copy / "fastcands" / folder / "callee.py"
+        callee.write_text(CALLEE.format(factor=2))
+        caller = CALLER.replace("fastcands.kernels.callee", f"fastcands.{name}.callee")
+        (copy / "fastcands" / "kernels" / "caller.py").write_text(caller)
+        assert run(copy, copy / name) == [21, 0, 1]
+        assert run(copy, copy / name) == [21, 1, 0]
+        callee.write_text(CALLEE.format(factor=3))
+        assert run(copy, copy / name) == [31, 0, 1]
+
+
 def test_a_kernel_outside_the_package_follows_its_own_file(copy: Path) -> None:
     """Numba's key holds a function's bytecode but not its constants: only the stamp tells 2 from 5."""
     outside = copy / "outside.py"

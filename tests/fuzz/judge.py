@@ -27,6 +27,7 @@ PARTS = {
     "num_classes",
     "num_sampled",
     "num_threads",
+    "counts",
     "seed",
 }
 

@@ -56,14 +56,14 @@ def meant_for(field):
     return set(f"{field.written} {field.read}".split()) - {"caller"}
 
 
-def findings(*groups):
+def findings(*families):
     """List the fields that a stage names though none is declared for it, and those declared that no stage names.
 
-    Each group is the chains of stages that work on one job and workspace, and these. Groups share a job's declarations,
-    so that a declaration holds if a stage of any group names the field.
+    Each family is the chains of stages of one job and workspace, and these two. Families share a job's declarations, so
+    a declaration is right if a stage of any family names the field.
     """
     found, named_by, declarations, stages_there = [], {}, {}, set()
-    for chains, kinds in groups:
+    for chains, kinds in families:
         fields = declared(*kinds)
         for key, field in fields.items():
             declarations.setdefault(key, set()).update(meant_for(field))
@@ -116,8 +116,8 @@ def test_wrong_declarations_are_found():
 
 
 def test_every_array_is_declared():
-    for groups in JOBS.values():
-        for kind in (kind for group in groups for kind in group[2:]):
+    for families in JOBS.values():
+        for kind in (kind for family in families for kind in family[2:]):
             annotations = inspect.get_annotations(kind)
             arrays = {name for name, annotation in annotations.items() if "Any" in str(annotation)}
             fields = {name for name, field in kind._field_defaults.items() if isinstance(field, Field)}

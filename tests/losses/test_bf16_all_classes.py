@@ -92,7 +92,7 @@ def test_every_remainder(axis, kind, tier):
     for count in (*range(2, 5), 15, 16, 17, 31, 32, 33, 63, 64, 65):
         shape[axis] = count
         problem = make(*shape, 1, seed=count)
-        # the last class is somebody's: its row is followed by padding
+        # the last class is a label: its row is followed by padding
         problem.labels[-1] = shape[0] - 1
         got = _value_and_grad(kind, tier, problem)
         _check(tier, got, _reference(kind, problem), 1.5)
@@ -133,7 +133,7 @@ def test_far_apart_logits_do_not_overflow(kind, tier):
 
 
 @TIERS
-def test_a_row_that_is_almost_sure_of_its_class_has_the_gradient_of_float32(tier):
+def test_an_example_that_is_almost_sure_of_its_class_has_the_gradient_of_float32(tier):
     """1 - p is 1e-4 there: a rounded p would show nothing of it, a float32 has a digit or three left."""
     problem = make(300, 40, 37, 1)
     weights = np.zeros_like(problem.weights)
@@ -179,7 +179,7 @@ def test_nan_and_infinite_inputs_stay_in_their_row(kind, tier):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("row", [2, 99])
 def test_a_bad_row_of_the_table_spoils_its_own_gradient_row_only(row, bad, tier):
-    """29 columns of the panel are no examples; what they would multiply with a bad row must not reach the others."""
+    """29 columns of the panel have no example; their products with a bad row must not reach the others."""
     problem = make(100, 5, 3, 1)
     problem = problem._replace(labels=np.array([[5], [6], [7]]))
     weights = problem.weights.copy()
@@ -315,7 +315,7 @@ def test_float64_and_evaluation_are_computed_as_ever(tier, kind):
 
 @TIERS
 @KINDS
-def test_no_rows_leave_every_row_alone(kind, tier):
+def test_a_batch_without_examples_has_gradients_of_zero(kind, tier):
     problem = make(30, 4, 6, 1)
     empty = problem._replace(labels=problem.labels[:0], inputs=problem.inputs[:0], upstream=problem.upstream[:0])
     got = _value_and_grad(kind, tier, empty)

@@ -141,7 +141,7 @@ def test_half_precision_tables(table):
     _check_close(gradients.inputs, truth.d_inputs)
 
 
-def test_a_class_named_twice_in_a_row_counts_once():
+def test_a_class_named_twice_for_an_example_counts_once():
     problem = make(30, 4, 3, 1, 3)
     twice = problem._replace(labels=np.array([[4, 4, 7], [9, 9, 9], [1, 2, 1]]))
     got = flat(*_value_and_grad(twice))
@@ -154,7 +154,7 @@ def test_a_class_named_twice_in_a_row_counts_once():
     np.testing.assert_array_equal(fc.nn.full_sigmoid_loss(*_arguments(twice), 3)[:1], once)
 
 
-def test_no_rows_leave_every_row_alone():
+def test_a_batch_without_examples_has_gradients_of_zero():
     problem = make(30, 4, 6, 1)
     empty = problem._replace(labels=problem.labels[:0], inputs=problem.inputs[:0], upstream=problem.upstream[:0])
     loss, gradients = _value_and_grad(empty)

@@ -137,7 +137,7 @@ def test_half_precision_tables(table):
     np.testing.assert_allclose(gradients.inputs, truth.d_inputs, atol=1e-6)
 
 
-def test_no_rows_leave_every_row_alone():
+def test_a_batch_without_examples_has_gradients_of_zero():
     problem = make(30, 4, 6, 1)
     empty = problem._replace(labels=problem.labels[:0], inputs=problem.inputs[:0], upstream=problem.upstream[:0])
     loss, gradients = _value_and_grad(empty)

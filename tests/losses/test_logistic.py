@@ -134,7 +134,7 @@ def test_every_copy_of_a_hit_is_removed():
         np.testing.assert_allclose(gradients.biases.to_dense()[[4, 6]], [-0.5, 0.5], rtol=1e-6)
 
 
-def test_a_row_whose_candidates_are_all_hits_keeps_the_loss_of_its_true_class():
+def test_an_example_whose_candidates_are_all_hits_has_the_loss_of_its_true_class():
     weights, inputs = np.ones((3, 2), np.float32), np.ones((2, 2), np.float32)
     values = ([1], np.ones((2, 1)), np.ones(1))
     loss, gradients = fc.nn.nce_loss_and_grad(weights, None, [[1], [2]], inputs, 1, 3, 1, values, True)
@@ -276,7 +276,7 @@ def test_no_rows():
     assert gradients.weights.rows.shape == (0, 4)
 
 
-def test_true_counts_of_one_column_are_shared():
+def test_true_counts_of_one_label_column_are_shared():
     problem = make(100, 4, 6, 20, 3)
     narrow = problem.values._replace(true_expected_count=np.full((6, 1), 0.5, np.float32))
     wide = problem.values._replace(true_expected_count=np.full((6, 3), 0.5, np.float32))

@@ -1,4 +1,4 @@
-"""Candidates that each example has for itself, against the oracle row by row."""
+"""Candidates for each example, against the oracle, one example at a time."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def _problem(dtype=np.float64):
 
 @pytest.mark.parametrize(("loss_class", "oracle", "options"), LOSSES)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_each_row_is_a_batch_of_its_own(loss_class, oracle, options, dtype):
+def test_each_example_is_a_batch_of_its_own(loss_class, oracle, options, dtype):
     arguments, upstream, values = _problem(dtype)
     weights, biases, labels, inputs = arguments
     loss = loss_class(fc.UniformSampler(V), S)

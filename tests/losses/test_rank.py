@@ -166,7 +166,7 @@ def _logits(problem, dtype=np.float64):
 
 
 def _of_kept(problem, positions, remove, dtype=np.float64):
-    """Return the oracle's loss of each row over its own positions of the candidates."""
+    """Return the oracle's loss of each example over its own positions of the candidates."""
     ids, true_counts, counts = problem.values
     rows = []
     for i, kept in enumerate(positions):
@@ -188,7 +188,7 @@ def _loss(problem, kept, **options):
 
 @pytest.mark.parametrize("exclude", [False, True])
 @pytest.mark.parametrize("remove", [False, True])
-def test_each_row_keeps_its_own_candidates(exclude, remove):
+def test_each_example_has_its_own_candidates(exclude, remove):
     problem = make(60, 6, 300, 40, 3, unique=True)
     scores = _logits(problem)
     if exclude:
@@ -208,7 +208,7 @@ def test_each_row_keeps_its_own_candidates(exclude, remove):
 
 
 @pytest.mark.parametrize("remove", [False, True])
-def test_true_classes_of_the_batch_take_no_place(remove):
+def test_true_classes_of_the_batch_are_not_chosen(remove):
     problem = make(60, 6, 9, 40, 2, unique=True)
     scores = np.log(np.exp(_logits(problem)).sum(axis=0))
     hits = np.isin(problem.values.sampled_candidates, problem.labels)
@@ -231,7 +231,7 @@ def test_hits_are_kept_where_other_candidates_run_out(per_example):
     sampler = fc.UniformSampler(4, seed=1)
     loss = fc.RankSampledSoftmaxLoss(sampler, 3, 2, exclude_hits=True, per_example=per_example)
     got = loss.value(*_tables(problem), sampled_values=problem.values)
-    want = _of_kept(problem, [[0]] * 2, remove=True).loss  # the hit that is kept is left out of the loss
+    want = _of_kept(problem, [[0]] * 2, remove=True).loss  # the hit that is chosen is masked in the loss
     np.testing.assert_allclose(got, want, rtol=1e-6)
 
 

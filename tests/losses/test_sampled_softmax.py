@@ -117,7 +117,7 @@ def test_every_copy_of_a_hit_is_removed():
     np.testing.assert_allclose(gradients.biases.to_dense()[[4, 6]], [-0.5, 0.5], rtol=1e-6)
 
 
-def test_a_row_whose_candidates_are_all_hits_has_no_loss():
+def test_an_example_whose_candidates_are_all_hits_has_no_loss():
     weights = np.ones((3, 2), np.float32)
     values = ([1], np.full((2, 1), 0.5), np.full(1, 0.5))
     loss, gradients = fc.nn.sampled_softmax_loss_and_grad(
@@ -257,7 +257,7 @@ def test_no_rows():
     assert _value(empty).shape == (0,)
 
 
-def test_true_counts_of_one_column_are_shared():
+def test_true_counts_of_one_label_column_are_shared():
     problem = make(100, 4, 6, 20, 3)
     narrow = problem.values._replace(true_expected_count=np.full((6, 1), 0.5, np.float32))
     wide = problem.values._replace(true_expected_count=np.full((6, 3), 0.5, np.float32))

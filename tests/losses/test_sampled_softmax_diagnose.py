@@ -1,4 +1,4 @@
-"""What a sampled softmax tells of its inside."""
+"""Intermediate results of a sampled softmax."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_rows_without_a_class_do_not_count():
 
 def test_errors():
     loss = fc.SampledSoftmaxLoss(fc.UniformSampler(5), 2)
-    with pytest.raises(ValueError, match="labels must have at least one row, got none"):
+    with pytest.raises(ValueError, match="labels must have at least one example, got none"):
         loss.diagnose(np.zeros((5, 2)), None, np.zeros(0, int), np.zeros((0, 2)))
     values = (np.zeros((1, 2), int), np.ones((1, 1)), np.ones((1, 2)))
     with pytest.raises(ValueError, match=r"sampled_candidates must have 1 dimension, got shape \(1, 2\)"):

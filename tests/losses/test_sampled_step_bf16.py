@@ -148,7 +148,7 @@ def test_far_apart_logits_do_not_overflow(tier):
 
 
 @TIERS
-def test_one_row_that_needs_another_reference_changes_no_other(tier):
+def test_one_example_that_needs_another_reference_changes_no_other(tier):
     problem = make(300, 40, 70, 200)
     calm = _value_and_grad("softmax", tier, problem)
     biases = problem.biases.copy()
@@ -161,7 +161,7 @@ def test_one_row_that_needs_another_reference_changes_no_other(tier):
     )
     truth = _reference("softmax", wild)
     _check(tier, _value_and_grad("softmax", tier, wild), truth)
-    # the label of one row alone is the class with the high logit: its reference holds, those of the others do not
+    # only one example has the class with the high logit as its label: its reference is high enough, the others' are not
     labels = labels.copy()
     labels[41] = 299
     wild = wild._replace(labels=labels)
@@ -193,7 +193,7 @@ def test_nan_and_infinite_inputs_give_nan_and_stay_in_their_row(kind, tier):
 @TIERS
 @KINDS
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_bad_row_of_the_table_that_nobody_asked_for_does_nothing(kind, tier, bad):
+def test_a_bad_row_of_the_table_that_is_not_used_does_nothing(kind, tier, bad):
     problem = make(100, 5, 3, 40)
     used = np.union1d(problem.labels, problem.values.sampled_candidates)
     clean = _value_and_grad(kind, tier, problem)
@@ -206,7 +206,7 @@ def test_a_bad_row_of_the_table_that_nobody_asked_for_does_nothing(kind, tier, b
 
 @TIERS
 def test_a_bad_candidate_spoils_its_own_gradient_row_only(tier):
-    """29 lanes of the panel have no example; what they would multiply with a bad row must not reach the others."""
+    """29 columns of the panel have no example; their products with a bad row must not reach the others."""
     problem = make(100, 5, 3, 40, unique=True)
     labels = np.setdiff1d(np.arange(100), problem.values.sampled_candidates)[:3, None]
     problem = problem._replace(labels=labels)
@@ -223,7 +223,7 @@ def test_a_bad_candidate_spoils_its_own_gradient_row_only(tier):
 
 
 @TIERS
-def test_a_row_whose_candidates_are_all_hits_has_no_loss(tier):
+def test_an_example_whose_candidates_are_all_hits_has_no_loss(tier):
     weights, inputs = np.ones((3, 2), np.float32), np.ones((2, 2), np.float32)
     values = fc.SampledValues(np.array([1, 1]), np.full((2, 1), 0.5, np.float32), np.full(2, 0.5, np.float32))
     with fc.matmul_precision(tier):
@@ -276,7 +276,7 @@ def test_options_of_logistic_losses(num_true, options, loss, tier):
         with pytest.raises(TypeError, match="log_normalizer"):
             loss(fc.UniformSampler(60, seed=1), 45, **options)
         return
-    # copies of a class with expected counts of their own are columns of their own
+    # copies of a class with different expected counts are separate candidates
     counts = np.random.default_rng(1).choice([0.25, 0.5, 0.9], 45).astype(np.float32)
     problem = problem._replace(values=problem.values._replace(sampled_expected_count=counts))
     _compare(loss, options, problem, tier)

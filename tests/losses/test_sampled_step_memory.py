@@ -1,4 +1,4 @@
-"""What a sampled loss allocates beside its results."""
+"""Memory that a sampled loss allocates in addition to its results."""
 
 import tracemalloc
 

@@ -286,3 +286,44 @@ def test_tiny_gradients_count_as_zero_where_their_squares_are_denormal() -> None
     assert state["accumulator"][0, 0] == 0
     assert_allclose(state["accumulator"][0, 1], 1e-30, rtol=1e-6)
     assert_allclose(table[0], [-1e-11, -1e-15 / (1e-15 + 1e-10)], rtol=1e-5)
+
+
+def _steps_of_small_gradients(optimizer: Any, dtype: Any, size: float) -> tuple[Any, Any, Any]:
+    """Return a table after 20 steps, what `Dense` makes of it in a wider type, and how far each weight went."""
+    rng = np.random.default_rng(8)
+    table = (rng.normal(size=(30, 8)) * size).astype(dtype)
+    dense, state, way = Dense(optimizer, table.astype(np.longdouble)), optimizer.init(table), 0
+    for step in range(20):
+        before, rows = dense.table, (rng.normal(size=(30, 8)) * size).astype(dtype)
+        optimizer.update(table, state, fc.RowGradient(np.arange(30), rows, 30), step=step)
+        dense.step(fc.RowGradient(np.arange(30), rows.astype(np.longdouble), 30), step)
+        way = way + np.abs(dense.table - before)
+    return table, dense.table, way
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("optimizer", [fc.SGD(0.3, weight_decay=0.25), fc.Momentum(0.3, 0.5, nesterov=True)], ids=repr)
+def test_denormal_numbers_change_a_weight_by_no_more_than_they_may(optimizer: Any, dtype: Any) -> None:
+    tiny = np.finfo(dtype).tiny
+    table, want, _ = _steps_of_small_gradients(optimizer, dtype, tiny)
+    error = np.abs(table - want).max()
+    assert 0 < error <= 20 * 4 * tiny / (1 - getattr(optimizer, "momentum", 0))
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        fc.Adagrad(0.3, initial_accumulator=0, epsilon=3e-18),
+        fc.RowwiseAdagrad(0.3, initial_accumulator=0, epsilon=3e-18),
+        fc.LazyAdam(0.3, epsilon=3e-17),
+        fc.Adagrad(0.3, initial_accumulator=0),
+        fc.LazyAdam(0.3),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("size", [1e-20, 3e-20, 1e-19, 1e-18, 1e-17])
+def test_lost_squares_change_a_step_by_no_more_than_they_may(optimizer: Any, size: float) -> None:
+    lost = 3 / (1 - optimizer.beta2) if isinstance(optimizer, fc.LazyAdam) else 2 * 20
+    relative = 2.0**-63 * np.sqrt(lost) / optimizer.epsilon
+    table, want, way = _steps_of_small_gradients(optimizer, np.float32, size)
+    assert (np.abs(table - want) <= (relative + 2e-6) * (way + size)).all()

@@ -200,3 +200,24 @@ def test_more_unique_candidates_than_positive_classes():
         sampler.sample([[0]], 3)
     assert sampler.state_dict() == before
     assert sorted(sampler.sample([[0]], 2).sampled_candidates.tolist()) == [0, 2]
+
+
+@pytest.mark.parametrize("expected_count", ["tensorflow", "unbiased"])
+@pytest.mark.parametrize("unique", [False, True])
+def test_expected_counts_of_classes_that_hardly_ever_come(unique, expected_count):
+    """Weights to the power of the distortion, and counts, are float32 numbers: off by 2^-150 each, 0 below."""
+    base = np.array([1.0] * 6 + [1e-19, 3e-20, 1e-20, 1e-21, 1e-25])
+    sampler = fc.FixedUnigramSampler(11, unigrams=base, distortion=2.0, seed=1)
+    p = base**2 / (base**2).sum()
+    values = sampler.sample(np.arange(11)[:, None], 2, unique=unique, expected_count=expected_count)
+    counts, tiny = values.true_expected_count[:, 0].astype(float), 2.0**-150
+    tries = counts[6] / p[6]  # for what is rare the count is p times the tries
+    assert 0.1 < tries < 30
+    assert (np.abs(counts[7:] - tries * p[7:]) <= tiny * (1 + tries) * 1.1 + 1e-4 * counts[7:]).all()
+    assert 0 < counts[9] < np.finfo(np.float32).tiny
+    assert counts[10] == 0
+    weights, inputs = np.zeros((11, 2), np.float32), np.ones((1, 2), np.float32)
+    loss = fc.SampledSoftmaxLoss(sampler, 2, unique=unique)
+    assert np.isfinite(loss.value(weights, None, [9], inputs)).all()
+    with pytest.raises(ValueError, match=r"true_expected_count must be positive and finite, got 0\.0"):
+        loss.value(weights, None, [10], inputs)

@@ -1,4 +1,4 @@
-"""Denormals are zero inside a kernel that asks for it, and nowhere else."""
+"""Denormals are zero inside a kernel that sets this mode, and nowhere else."""
 
 import numpy as np
 

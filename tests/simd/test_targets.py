@@ -60,15 +60,25 @@ def environment(request, tmp_path):
     return os.environ | {"NUMBA_CPU_NAME": request.param, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
 
 
+READING = [str(HERE.parent / "kernels" / "table" / f"test_{name}.py") for name in ("view", "gather")]
+
+
 def _run(arguments, environment):
     return subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, env=environment, cwd=HERE.parents[1], check=False
     )
 
 
-def test_the_tests_of_this_folder_pass(environment):
-    files = sorted(str(path) for path in HERE.rglob("test_*.py") if path != Path(__file__))
+def test_the_tests_of_vector_code_pass(environment):
+    folders = HERE, HERE.parent / "kernels" / "epilogues"
+    files = sorted(str(path) for folder in folders for path in folder.rglob("test_*.py") if path != Path(__file__))
     result = _run(["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files], environment)
+    assert result.returncode == 0, result.stdout[-3000:]
+
+
+def test_tables_are_read_as_they_are_here(environment):
+    """Every number of half precision among them."""
+    result = _run(["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *READING], environment)
     assert result.returncode == 0, result.stdout[-3000:]
 
 

@@ -96,7 +96,7 @@ def test_evaluation_is_exact(num_true: int, batch_size: int) -> None:
 @pytest.mark.parametrize("num_true", [1, 4])
 @pytest.mark.parametrize("classes", [3, 128, 1001])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_ranks_are_places_in_the_sort(classes: int, num_true: int, dtype: Any) -> None:
+def test_ranks_are_positions_in_the_sort(classes: int, num_true: int, dtype: Any) -> None:
     table, inputs, scores = problem(classes, classes, 4, 45, dtype)
     labels = np.random.default_rng(0).integers(0, classes, (45, num_true))
     rank = np.take_along_axis(np.argsort(order_of(scores), axis=1), labels, 1).min(axis=1) + 1
@@ -189,7 +189,7 @@ def test_no_score_is_off(width: int, storage: str) -> None:
     assert (np.abs(losses - (log_normalizer - exact[:, 150])) <= allowed).all()
 
 
-def test_inputs_that_are_nan_give_nan_for_their_row_only() -> None:
+def test_inputs_that_are_nan_give_nan_for_their_example_only() -> None:
     table, inputs, scores = problem(3, 150, 4, 6)
     inputs[2, 1] = np.nan
     ids, best = table.topk(inputs, 3)

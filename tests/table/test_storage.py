@@ -207,7 +207,7 @@ def test_foreign_files(path: Path) -> None:
 
 
 def test_another_format_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastcands.table.container.FORMAT", 2)
+    monkeypatch.setattr("fastcands.table.container._FORMAT", 2)
     trained().save(path)
     monkeypatch.undo()
     with pytest.raises(ValueError, match=r"table\.npz: has format 2, this version of fastcands reads format 1"):

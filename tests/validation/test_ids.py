@@ -153,18 +153,6 @@ def test_bad_labels_in_arrays_are_found(bad: int) -> None:
         validation.as_labels(labels, num_classes=5)
 
 
-def test_ignored_labels_become_class_0() -> None:
-    labels, present = validation.as_labels_and_present([[3, -7], [-7, -7]], ignore_index=-7, num_classes=4)
-    assert labels.tolist() == [[3, 0], [0, 0]]
-    assert present is not None
-    assert present.tolist() == [[True, False], [False, False]]
-    labels, present = validation.as_labels_and_present([3], ignore_index=None, num_classes=4, num_true=1)
-    assert labels.tolist() == [[3]]
-    assert present is None
-    with pytest.raises(ValueError, match=r"labels must be in .* got 4 at \[0, 0\]"):
-        validation.as_labels_and_present([[4, -7]], ignore_index=-7, num_classes=4)
-
-
 @pytest.mark.parametrize(("value", "kind"), [(True, "bool"), (1.0, "float"), ("1", "str")])
 def test_ignore_index(value: Any, kind: str) -> None:
     assert validation.as_ignore_index(None) is None

@@ -331,8 +331,10 @@ def test_errors_of_the_log_normalizer(value, error, message):
 def test_a_log_normalizer_of_another_batch_is_refused():
     problem = _problem()
     loss = _loss(fc.NCELoss, log_normalizer=np.zeros(B + 1))
+    before = loss.sampler.state_dict()
     with pytest.raises(ValueError, match=r"log_normalizer must be a number or have shape \(5,\), got \(6,\)"):
         loss.value(problem.weights, problem.biases, problem.labels, problem.inputs)
+    assert loss.sampler.state_dict() == before
 
 
 def test_errors_of_flags_and_sizes():

@@ -1,1 +1,1 @@
-"""What a tile of logits becomes: one file a loss."""
+"""Epilogues: what is done to a tile of logits while it is in cache. One file for each loss."""

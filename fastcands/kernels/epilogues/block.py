@@ -1,7 +1,8 @@
 """A 32 x 32 block of logits from products of packed bfloat16 blocks, while it is in cache.
 
-Rows are classes and columns examples. A block becomes what a loss makes of it, rounded and packed for the products to
-come; the next block's product runs at the same time if the instruction set can do both.
+A block has one row for each class and one column for each example. The epilogue of a loss turns its logits into
+gradients, rounded and packed for the next products. The next block's product runs at the same time if the instruction
+set can do both.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ __all__ = ["FullBlock", "Product", "SampledBlock", "SumBlock", "block_lanes", "e
 
 
 class Product(NamedTuple):
-    """The product that an epilogue overlaps: `block_product` from zero into another block."""
+    """A product that runs during an epilogue: `block_product` from zero into another block."""
 
     left: Any
     right: Any
@@ -29,18 +30,18 @@ class Product(NamedTuple):
 
 
 class SampledBlock(NamedTuple):
-    """What the epilogue of a sampled loss is called with: ``logits = block + (offsets[:, None] - shifts)``."""
+    """Arguments of a sampled loss's epilogue: ``logits = block + (offsets[:, None] - shifts)``."""
 
     split: Any
     """Whether the packed block has lo parts."""
     block: Any
-    """Address of 32 x 32 float32, contiguous; -inf for what is masked."""
+    """Address of 32 x 32 float32, contiguous; -inf where masked."""
     offsets: Any
-    """Address of 32 float32, one a class."""
+    """Address of 32 float32, one for each class."""
     copies: Any
     """Address of 32 float32: how often each class counts."""
     shifts: Any
-    """Address of 32 float32, one an example."""
+    """Address of 32 float32, one for each example."""
     tile_max: Any
     """Address of 32 float32, running maxima."""
     tile_sum: Any
@@ -52,24 +53,24 @@ class SampledBlock(NamedTuple):
 
 
 class FullBlock(NamedTuple):
-    """What the epilogue of an exact loss is called with: ``logits = block + offsets[:, None]``."""
+    """Arguments of an exact loss's epilogue: ``logits = block + offsets[:, None]``."""
 
     split: Any
     """Whether the packed blocks have lo parts."""
     block: Any
-    """Address of 32 x 32 float32, contiguous; -inf for what is masked."""
+    """Address of 32 x 32 float32, contiguous; -inf where masked."""
     offsets: Any
-    """Address of 32 float32, one a class."""
+    """Address of 32 float32, one for each class."""
     shifts: Any
-    """Address of 32 float32, one an example."""
+    """Address of 32 float32, one for each example."""
     scale: Any
     """Address of 32 float32, factors of the examples."""
     examples: Any
-    """How many columns are examples: gradients are 0 in the others, whatever the block holds."""
+    """How many columns have an example: gradients are 0 in the others, whatever the block holds."""
     tile_sum: Any
     """Address of 32 float32, running sums."""
     row_sums: Any
-    """Address of 32 x 16 float32, to which the halves of each row of gradients are added."""
+    """Address of 32 x 16 float32, to which both vectors of each row of gradients are added."""
     packed: Any
     """Address of the left block that is written."""
     packed_t: Any
@@ -77,7 +78,7 @@ class FullBlock(NamedTuple):
 
 
 class SumBlock(NamedTuple):
-    """What the value of a loss alone is called with."""
+    """Arguments of an epilogue that computes only the value of a loss."""
 
     block: Any
     """Address of rows x 32 float32, contiguous."""
@@ -91,7 +92,7 @@ class SumBlock(NamedTuple):
 
 
 def block_lanes(builder: Any) -> Lanes:
-    """Return vectors of half a row of a block."""
+    """Return the lanes of a block: a row is two vectors of 16 float32."""
     return Lanes(builder, types.float32, LANES)
 
 
@@ -108,7 +109,7 @@ def _packed_rows(lanes: Lanes, formula: Formula, arguments: SampledBlock | FullB
 def emit_block(
     lanes: Lanes, formula: Formula, arguments: SampledBlock | FullBlock, product: Product | None = None
 ) -> None:
-    """Emit what becomes of a block, and the product that it overlaps, if there is one."""
+    """Emit the epilogue of a block, together with a product if one is given."""
     rows = _packed_rows(lanes, formula, arguments)
     if product is not None:
         operands = product.left, product.right, product.steps, arguments.split, product.out

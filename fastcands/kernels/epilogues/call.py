@@ -1,7 +1,7 @@
 """Calls of emitted code by its address.
 
-Arguments pass through memory, so that all such functions have one type, whatever they take: storing and loading a dozen
-words costs less than a hundredth of what a block of logits does.
+Arguments are passed in memory, so that all such functions have the same type. Storing and loading a dozen words costs
+less than a hundredth of the work on a block of logits.
 """
 
 from __future__ import annotations
@@ -50,23 +50,23 @@ def call(typingctx: Any, function: Any, arguments: Any) -> Any:
 
 
 def emitted(emit: Callable[..., None], count: int, name: str, *, on_disk: bool) -> Any:
-    """Compile a function of `count` int64, for `call`, from what emits its body.
+    """Compile a function of `count` int64 for `call`; `emit` emits its body.
 
     Parameters
     ----------
     emit : callable
         ``emit(builder, *arguments)``, arguments as LLVM values.
     count : int
-        Of arguments.
+        Number of arguments.
     name : str
-        What tells it from all others.
+        Distinguishes it from all other functions.
     on_disk : bool
         Whether to keep the machine code for other processes, see `jit.callback`.
 
     Returns
     -------
     object
-        Its ``address`` is where the code stands, as long as the object lives.
+        Its ``address`` is that of the code, which exists as long as the object.
     """
 
     @intrinsic  # type: ignore[untyped-decorator]

@@ -1,7 +1,7 @@
-"""What a loss tells the kernels: what logits become while they are in cache.
+"""The interface of epilogues: what a loss does to logits while they are in cache.
 
 The loops over candidates, over classes and over examples are the same for all losses. They call an epilogue by the
-address of its compiled code, so that they are compiled once for all of them.
+address of its compiled code, so they are compiled only once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SampledFunctions(NamedTuple):
     reduce: int
     """Of a `TileArguments`, see `Epilogue.emit_reduce`."""
     terms: int
-    """See `per_logit.PerLogit`; 0 where the loss is no sum of terms."""
+    """See `per_logit.PerLogit`; 0 if the loss is not a sum over single logits."""
 
 
 class FullFunctions(NamedTuple):
@@ -51,7 +51,7 @@ class Bf16SampledFunctions(NamedTuple):
     pack_overlapped: int
     """Of a `Product` and a `SampledBlock`."""
     accumulate: int
-    """Of a `SumBlock`, for the value alone; 0 where it is formed as with gradients."""
+    """Of a `SumBlock`, for the value alone; 0 if `pack` computes the value too."""
     terms: int
     """As in `SampledFunctions`."""
 
@@ -68,7 +68,7 @@ class Bf16FullFunctions(NamedTuple):
 
 
 class Epilogue(ABC):
-    """What logits become; one object a loss.
+    """What a loss does to logits; one object for each loss.
 
     Tiles are of float32 or float64, blocks of float32 sums of bfloat16 products.
 
@@ -77,7 +77,7 @@ class Epilogue(ABC):
     name : str
         Names the compiled code on disk.
     in_package : bool, default True
-        Whether it is the package's own, and so kept on disk.
+        Whether it belongs to the package; only then is its compiled code stored on disk.
     """
 
     is_normalized: ClassVar[bool]
@@ -86,42 +86,43 @@ class Epilogue(ABC):
     def __init__(self, name: str, *, in_package: bool = True) -> None:
         self.name, self.in_package = name, in_package
         self._compiled: dict[str, Any] = {}
+        self._sampled: dict[np.dtype[Any], SampledFunctions] = {}
 
     @abstractmethod
     def emit_reduce(self, tile: Tile) -> None:
         """Emit the forward pass of a sampled loss.
 
-        It leaves in the tile what `tile_max` turns into gradients, `scale` being the weights of the examples, and
-        writes `tile_max` and `tile_sum`.
+        It writes `tile_max` and `tile_sum`, and replaces the tile by numbers that a later factor for each example turns
+        into gradients. `scale` has the weights of the examples.
         """
 
     @abstractmethod
     def emit_accumulate(self, tile: Tile) -> None:
-        """Emit the value of an exact loss: the tile joins the running `tile_max` and `tile_sum` of the examples."""
+        """Emit the value of an exact loss: update the running `tile_max` and `tile_sum` of the examples."""
 
     @abstractmethod
     def emit_differentiate(self, tile: Tile) -> None:
         """Emit the gradients of an exact loss.
 
-        The tile becomes gradients, `scale` being the factors of the examples, and joins `row_sums`. A loss that
-        `is_normalized` has its sums already; another adds to `tile_sum`.
+        The tile is replaced by gradients, which are also added to `row_sums`; `scale` has the factors of the examples.
+        A loss that is not `is_normalized` also adds to `tile_sum`.
         """
 
     @abstractmethod
     def sampled_formula(self, lanes: Lanes, block: SampledBlock) -> Formula:
-        """Return what a block's logits become in a sampled loss."""
+        """Return the formula for a block's logits in a sampled loss."""
 
     @abstractmethod
     def full_formula(self, lanes: Lanes, block: FullBlock) -> Formula:
-        """Return what a block's logits become in an exact loss, before they are multiplied by `scale`."""
+        """Return the formula for a block's logits in an exact loss; its results are multiplied by `scale`."""
 
     @abstractmethod
     def emit_block_sums(self, lanes: Lanes, block: SumBlock) -> None:
-        """Emit the value alone: a block joins the running `tile_max` and `tile_sum` of the examples."""
+        """Emit the value alone: update the running `tile_max` and `tile_sum` of the examples."""
 
     @property
     def terms(self) -> int:
-        """Address of the terms of single logits; 0 where the loss is no sum of terms."""
+        """Address of the function for the terms of one logit; 0 if the loss is not a sum over single logits."""
         return 0
 
     def _address(self, name: str, emit: Callable[..., None], count: int) -> int:
@@ -132,7 +133,7 @@ class Epilogue(ABC):
         return known.address  # type: ignore[no-any-return]
 
     def tile_function(self, part: str, dtype: np.dtype[Any]) -> int:
-        """Return where the code of ``emit_<part>`` stands, compiled for a dtype of arithmetic at the first call."""
+        """Return the address of the code of ``emit_<part>`` for a dtype, which is compiled at the first call."""
         emit, element = getattr(self, f"emit_{part}"), _FLOATS[dtype]
 
         def body(builder: Any, *arguments: Any) -> None:
@@ -159,19 +160,22 @@ class Epilogue(ABC):
         return self._address(f"SumBlock.{name_of_chosen()}", body, len(SumBlock._fields))
 
     def sampled_functions(self, dtype: np.dtype[Any]) -> SampledFunctions:
-        """Return what the stages of a sampled loss call."""
-        return SampledFunctions(self.tile_function("reduce", dtype), self.terms)
+        """Return the functions that the stages of a sampled loss call."""
+        known = self._sampled.get(dtype)
+        if known is None:
+            known = self._sampled[dtype] = SampledFunctions(self.tile_function("reduce", dtype), self.terms)
+        return known
 
     def full_functions(self, dtype: np.dtype[Any]) -> FullFunctions:
-        """Return what the passes of an exact loss call."""
+        """Return the functions that the passes of an exact loss call."""
         return FullFunctions(self.tile_function("accumulate", dtype), self.tile_function("differentiate", dtype))
 
     def bf16_sampled_functions(self) -> Bf16SampledFunctions:
-        """Return what the stages of a sampled loss call on packed blocks."""
+        """Return the functions that the stages of a sampled loss call on packed blocks."""
         alone, overlapped = (self._block_function(SampledBlock, each) for each in (False, True))
         return Bf16SampledFunctions(alone, overlapped, self._sum_function() if self.is_normalized else 0, self.terms)
 
     def bf16_full_functions(self) -> Bf16FullFunctions:
-        """Return what the passes of an exact loss call on packed blocks."""
+        """Return the functions that the passes of an exact loss call on packed blocks."""
         alone, overlapped = (self._block_function(FullBlock, each) for each in (False, True))
         return Bf16FullFunctions(alone, overlapped, self._sum_function())

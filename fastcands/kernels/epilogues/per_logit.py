@@ -1,7 +1,8 @@
-"""Losses that are a sum over single logits: a logit's gradient depends on that logit alone.
+"""Losses that are a sum over single logits: the gradient of a logit depends on that logit alone.
 
-A loss of this kind is four formulas. Against a target of 0 a logit z costs f(z), and a target y adds g(z, y): the loss
-of an example is the sum of f over all of its logits and of g over its true classes.
+A loss of this kind has two formulas, each with its derivative: f(z) is the loss of a logit z with target 0, and g(z, y)
+is what a target y adds to it. The loss of an example is the sum of f over all its logits and of g over its true
+classes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fastcands.jit import callback, kernel
 from fastcands.kernels.epilogues.block import FullBlock, SampledBlock, SumBlock
 from fastcands.kernels.epilogues.interface import Epilogue
 from fastcands.kernels.epilogues.tile import Tile
-from fastcands.simd.bf16.rows import HALVES, Formula, Running, each_row
+from fastcands.simd.bf16.rows import VECTOR_OFFSETS, Formula, Running, each_row
 from fastcands.simd.vector import Lanes
 
 __all__ = ["PerLogit", "terms_of", "terms_of_all"]
@@ -36,10 +37,11 @@ class PerLogit(Epilogue):
     name : str
         Of the loss.
     emit : callable
-        ``emit(lanes, z)`` returns f(z) and f'(z) of a vector, as LLVM values; both are 0 at -inf, which stands for a
+        ``emit(lanes, z)`` returns f(z) and f'(z) of a vector, as LLVM values; both are 0 at -inf, the value of a
         masked logit.
     emit_fast : callable
-        The same of 16 float32 that are sums of bfloat16 products, for which a few units in the last place do not count.
+        The same of 16 float32 that are sums of bfloat16 products, for which a few units in the last place do not
+        matter.
     negative : kernel
         ``negative(z)`` returns f(z) and f'(z) of a float64.
     correction : kernel
@@ -73,15 +75,15 @@ class PerLogit(Epilogue):
         return self._terms.address  # type: ignore[no-any-return]
 
     def _emit_logits(self, tile: Tile, sums: list[Any], use: Callable[[Any, list[Any], list[Any]], None]) -> None:
-        """Emit the loop that all parts share: losses into `sums`, and ``use(row, places, gradients)``."""
+        """Emit the loop that all parts share: losses into `sums`, and ``use(row, addresses, gradients)``."""
         lanes, builder, shifts = tile.lanes, tile.lanes.builder, tile.vectors(tile.arguments.shifts)
-        with tile.each_row() as (row, places):
+        with tile.each_row() as (row, addresses):
             copies, slopes = tile.copies_of(row), []
-            for place, shift, total in zip(places, shifts, sums, strict=True):
-                loss, slope = self.emit(lanes, builder.fsub(lanes.load(place), shift))
-                builder.store(lanes.fma(copies, loss, builder.load(total)), total)
+            for at, shift, slot in zip(addresses, shifts, sums, strict=True):
+                loss, slope = self.emit(lanes, builder.fsub(lanes.load(at), shift))
+                builder.store(lanes.fma(copies, loss, builder.load(slot)), slot)
                 slopes.append((copies, slope))
-            use(row, places, slopes)
+            use(row, addresses, slopes)
 
     def emit_reduce(self, tile: Tile) -> None:
         """Emit ``z = tile - shifts; tile_sum = copies @ f(z); tile = copies * scale * f'(z)``; `tile_max` is 1."""
@@ -93,7 +95,7 @@ class PerLogit(Epilogue):
     def emit_accumulate(self, tile: Tile) -> None:
         """Emit ``tile_sum += copies @ f(tile - shifts)``; the tile stays as it is."""
         sums = tile.zeros()
-        self._emit_logits(tile, sums, lambda row, places, slopes: None)
+        self._emit_logits(tile, sums, lambda row, addresses, slopes: None)
         tile.add(sums, tile.arguments.tile_sum)
 
     def emit_differentiate(self, tile: Tile) -> None:
@@ -105,11 +107,11 @@ class PerLogit(Epilogue):
     def _emit_gradients(self, tile: Tile, sums: list[Any], finish: Callable[[Any, list[Any]], None]) -> None:
         lanes, builder, scale = tile.lanes, tile.lanes.builder, tile.vectors(tile.arguments.scale)
 
-        def use(row: Any, places: list[Any], slopes: list[Any]) -> None:
+        def use(row: Any, addresses: list[Any], slopes: list[Any]) -> None:
             parts = []
-            for place, factor, (copies, slope) in zip(places, scale, slopes, strict=True):
+            for at, factor, (copies, slope) in zip(addresses, scale, slopes, strict=True):
                 part = builder.fmul(builder.fmul(copies, factor), slope)
-                lanes.store(part, place)
+                lanes.store(part, at)
                 parts.append(part)
             finish(row, parts)
 
@@ -125,30 +127,30 @@ class PerLogit(Epilogue):
 
     def emit_block_sums(self, lanes: Lanes, block: SumBlock) -> None:
         """Emit ``tile_sum += f(logits).sum(0)``."""
-        builder, sums = lanes.builder, [lanes.variable(lanes.const(0)) for _ in HALVES]
+        builder, sums = lanes.builder, [lanes.variable(lanes.const(0)) for _ in VECTOR_OFFSETS]
         with each_row(lanes, block) as logits:
-            for logit, total in zip(logits, sums, strict=True):
+            for logit, slot in zip(logits, sums, strict=True):
                 loss, _ = self.emit_fast(lanes, logit)
-                builder.store(builder.fadd(builder.load(total), loss), total)
-        for total, offset in zip(sums, HALVES, strict=True):
+                builder.store(builder.fadd(builder.load(slot), loss), slot)
+        for slot, offset in zip(sums, VECTOR_OFFSETS, strict=True):
             at = lanes.at(block.tile_sum, offset)
-            lanes.store(builder.fadd(lanes.load(at), builder.load(total)), at)
+            lanes.store(builder.fadd(lanes.load(at), builder.load(slot)), at)
 
 
 class _Slopes(Formula):
-    """f' of a logit, times a factor of its row if there is one, and the sums of as many f."""
+    """f' of a logit and the sums of f, both times the number of copies of the class if that is given."""
 
     def __init__(self, emit: Emit, lanes: Lanes, sums: Any, copies: Any) -> None:
         self._emit, self._copies, self.running = emit, copies, (Running(lanes, sums),)
 
-    def emit(self, lanes: Lanes, logit: Any, half: int, row: Any) -> Any:
+    def emit(self, lanes: Lanes, logit: Any, j: int, row: Any) -> Any:
         loss, slope = self._emit(lanes, logit)
-        (total,) = self.running
+        (sums,) = self.running
         if self._copies is None:
-            total.set(half, lanes.builder.fadd(total.get(half), loss))
+            sums.set(j, lanes.builder.fadd(sums.get(j), loss))
             return slope
         copies = lanes.splat(lanes.load_scalar(lanes.at(self._copies, lanes.bytes_of(row))))
-        total.set(half, lanes.fma(copies, loss, total.get(half)))
+        sums.set(j, lanes.fma(copies, loss, sums.get(j)))
         return lanes.builder.fmul(copies, slope)
 
 
@@ -170,11 +172,11 @@ def _call_terms(typingctx: Any, function: Any, z: Any, target: Any) -> Any:
     """Call the function of `PerLogit.terms`; return its four numbers."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        room = cgutils.alloca_once(builder, _DOUBLE, size=4)
+        numbers_at = cgutils.alloca_once(builder, _DOUBLE, size=4)
         kind = ir.FunctionType(ir.VoidType(), [_DOUBLE, _DOUBLE, _INT64])
         function, z, target = arguments
-        builder.call(builder.inttoptr(function, kind.as_pointer()), [z, target, builder.ptrtoint(room, _INT64)])
-        numbers = [builder.load(builder.gep(room, [ir.Constant(_INT64, position)])) for position in range(4)]
+        builder.call(builder.inttoptr(function, kind.as_pointer()), [z, target, builder.ptrtoint(numbers_at, _INT64)])
+        numbers = [builder.load(builder.gep(numbers_at, [ir.Constant(_INT64, position)])) for position in range(4)]
         return context.make_tuple(builder, signature.return_type, numbers)
 
     return UniTuple(types.float64, 4)(types.int64, types.float64, types.float64), codegen

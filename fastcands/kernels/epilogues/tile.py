@@ -1,7 +1,7 @@
 """A tile of logits while it is in cache: `rows` classes of one panel of examples.
 
-Its examples fill two vectors, so that a maximum or a sum over the classes runs down the rows, with no exchange within
-a vector.
+The examples of a row are two vectors. So a maximum or a sum over classes is taken from row to row, with no operation
+within a vector.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _INT64 = ir.IntType(64)
 
 
 class TileArguments(NamedTuple):
-    """What a tile function is called with: all addresses, but for the number of rows. NR examples make a panel."""
+    """Arguments of a tile function: all are addresses, except the number of rows. A panel has NR examples."""
 
     tile: Any
     """rows x NR logits, contiguous."""
     rows: Any
-    """How many classes."""
+    """Number of classes."""
     copies: Any
     """rows numbers: how often each class counts."""
     shifts: Any
@@ -38,7 +38,7 @@ class TileArguments(NamedTuple):
     tile_sum: Any
     """NR numbers."""
     row_sums: Any
-    """rows vectors, half a panel each: sums of each class's gradients."""
+    """One vector for each row, to which both vectors of the row's gradients are added."""
 
 
 class Tile:
@@ -84,7 +84,7 @@ class Tile:
 
     @contextmanager
     def each_row(self) -> Iterator[tuple[Any, list[Any]]]:
-        """Loop over the rows: the number of each, and the addresses of its two vectors."""
+        """Loop over the rows; yield the index of each and the addresses of its two vectors."""
         builder = self.lanes.builder
         with cgutils.for_range(builder, self.arguments.rows) as loop:
             start = self.lanes.at(self.arguments.tile, builder.mul(loop.index, self._row_bytes))
@@ -96,15 +96,15 @@ class Tile:
         return self.lanes.splat(self.lanes.load_scalar(at))
 
     def add_to_row_sums(self, row: Any, parts: list[Any]) -> None:
-        """Add a row's two vectors to its sums."""
+        """Add both vectors of a row to its sums."""
         builder = self.lanes.builder
         at = self.lanes.at(self.arguments.row_sums, builder.mul(row, self._sum_bytes))
         self.lanes.store(builder.fadd(self.lanes.load(at), builder.fadd(*parts)), at)
 
     def maximum(self, initial: list[Any]) -> list[Any]:
-        """Emit a pass over the tile for the maxima of the examples, at least `initial`."""
+        """Emit a loop over the tile that finds the maximum of each example and of `initial`."""
         builder, slots = self.lanes.builder, self.slots(initial)
-        with self.each_row() as (_, places):
-            for place, slot in zip(places, slots, strict=True):
-                builder.store(self.lanes.maximum(self.lanes.load(place), builder.load(slot)), slot)
+        with self.each_row() as (_, addresses):
+            for at, slot in zip(addresses, slots, strict=True):
+                builder.store(self.lanes.maximum(self.lanes.load(at), builder.load(slot)), slot)
         return [builder.load(slot) for slot in slots]

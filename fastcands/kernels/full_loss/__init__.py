@@ -1,1 +1,1 @@
-"""Passes over every class: exact losses, ranks, the best classes."""
+"""Passes over all classes: exact losses, ranks, top classes."""

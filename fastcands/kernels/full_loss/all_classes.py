@@ -1,12 +1,12 @@
 """Exact losses over every class, without an array of examples x classes.
 
-Value of a softmax: one pass over the table keeps a running maximum and a running sum of exponentials for each example.
-Gradients: a second pass forms each tile of logits again, turns it into probabilities with the normaliser of the first,
-and uses it for both gradients while it is in cache. Arithmetic is spent twice on logits to save the memory of B x V
-numbers. A loss of single logits needs one pass for both: a logit's gradient depends on that logit alone.
+Value of a softmax: one pass over the table updates a running maximum and a running sum of exponentials for each
+example. Gradients: a second pass computes each tile of logits again, turns it into probabilities by the log_normalizer
+of the first pass, and uses it for both gradients while it is in cache. Computing the logits twice saves the memory of B
+x V numbers. A loss of single logits needs only one pass, because the gradient of a logit depends on that logit alone.
 
-The classes are cut into chunks whose number depends on shapes only. Each chunk sums into its own place and the places
-are added in order, so the number of threads never shows in a result.
+The classes are divided into chunks, whose number depends only on shapes. Each chunk has its own sums, which are added
+in order at the end, so results do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fastcands.kernels.table.gather import gather_rows_of
 from fastcands.kernels.table.view import FLOAT32, FLOAT64
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.exp import LOWEST
-from fastcands.simd.gemm import add_column_product, row_product, tile_product
+from fastcands.simd.gemm import gemm_nt, gemm_scatter, gemm_tn
 from fastcands.simd.target import MR
 from fastcands.simd.vector import address
 from fastcands.stages import StagedKernel, next_task
@@ -31,7 +31,7 @@ __all__ = ["class_gradients", "class_sums", "end_of_panel", "rows_at"]
 
 @kernel
 def rows_at(table: Any, first: int, last: int, addresses: Any, rows: Any) -> Any:
-    """Return address and stride (in elements) of table rows `first` to `last`, read where they lie if products can.
+    """Return address and stride (in elements) of table rows `first` to `last`; copy them only if products need it.
 
     IN
         table : TableView of one shard
@@ -42,8 +42,8 @@ def rows_at(table: Any, first: int, last: int, addresses: Any, rows: Any) -> Any
     """
     start, row_stride, itemsize = table.starts[0], table.strides[0], rows.itemsize
     same = table.storage == (FLOAT32 if itemsize == 4 else FLOAT64) and table.feature_stride == itemsize
-    whole = table.width == rows.shape[1] and (last - first) % MR == 0 and row_stride % itemsize == 0
-    if same and whole:
+    fills_tiles = table.width == rows.shape[1] and (last - first) % MR == 0 and row_stride % itemsize == 0
+    if same and fills_tiles:
         return start + first * row_stride, row_stride // itemsize
     for i in range(first, last):
         addresses[i - first] = start + i * row_stride
@@ -56,11 +56,11 @@ def rows_at(table: Any, first: int, last: int, addresses: Any, rows: Any) -> Any
 
 @kernel
 def end_of_panel(job: Any, begin: int, end: int, j: int, nr: int) -> Any:
-    """Return where the labels from `begin` on end, `end` at most, whose examples are of panel j.
+    """Return the end of the labels of panel j, which start at `begin`; it is at most `end`.
 
     IN
         job : FullLossJob
-        begin, end : which labels
+        begin, end : labels
         j : panel
         nr : examples of a panel
     """
@@ -70,7 +70,7 @@ def end_of_panel(job: Any, begin: int, end: int, j: int, nr: int) -> Any:
 
 
 def _class_sums(worker: int, num_threads: int, counter: int, job: Any) -> None:
-    """Reduce the logits of all classes to one or two numbers for each example and chunk.
+    """Reduce the logits of all classes to a sum, and for a softmax a maximum, for each example and chunk.
 
     Workers take chunks one by one.
 
@@ -100,14 +100,14 @@ def _class_sums(worker: int, num_threads: int, counter: int, job: Any) -> None:
             at, stride = rows_at(job.table, first, last, job.addresses[worker], rows[worker])
             for j in range(panels):
                 for r in range(0, padded, MR):
-                    row_product(
+                    gemm_nt(
                         at + r * stride * itemsize, stride, packed_inputs, j * depth * nr, depth,
                         address(offsets, first + r), tile + r * nr * itemsize,
                     )  # fmt: skip
-                place = (c * panels + j) * nr
+                start = (c * panels + j) * nr
                 call(accumulate, (
-                    tile, padded, address(ones, 0), address(job.shifts, j * nr), 0, address(chunk_max, place),
-                    address(chunk_sum, place), 0,
+                    tile, padded, address(ones, 0), address(job.shifts, j * nr), 0, address(chunk_max, start),
+                    address(chunk_sum, start), 0,
                 ))  # fmt: skip
     restore_denormals(mode)
 
@@ -120,12 +120,14 @@ def _subtract_shares(job: Any, tile: Any, begin: int, end: int, first: int, work
         job : FullLossJob
         begin, end : labels, of the tile's block and panel
         first : first row of the block
-        worker : whose `row_sums`
+        worker : its `row_sums` are changed
     IN, OUT
         tile : (block, NR)
     """
     row_sums, nr = job.row_sums, tile.shape[1]
-    half_panel = row_sums.shape[2]  # the slot an example was summed into: a probability meets its target and cancels
+    half_panel = row_sums.shape[
+        2
+    ]  # subtracted in the lane to which the example was added: a probability and its target cancel
     for k in range(begin, end):
         r, e, share = job.label_rows[k] - first, job.label_examples[k] % nr, job.label_shares[k]
         tile[r, e] -= share
@@ -133,7 +135,7 @@ def _subtract_shares(job: Any, tile: Any, begin: int, end: int, first: int, work
 
 
 def _class_gradients(worker: int, num_threads: int, counter: int, job: Any) -> None:
-    """Form the gradients of an exact loss.
+    """Compute the gradients of an exact loss.
 
     Workers take chunks one by one.
 
@@ -173,26 +175,26 @@ def _class_gradients(worker: int, num_threads: int, counter: int, job: Any) -> N
                 for j in range(here):
                     tile = tiles[worker, j]
                     for r in range(0, padded, MR):
-                        row_product(
+                        gemm_nt(
                             at + r * stride * itemsize, stride, packed_inputs, (p + j) * depth * nr, depth,
                             address(offsets, first + r), address(tile, r * nr),
                         )  # fmt: skip
-                    place = (p + j) * nr
+                    start = (p + j) * nr
                     call(differentiate, (
-                        address(tile, 0), padded, address(ones, 0), address(job.shifts, place),
-                        address(job.factors, place), 0, address(chunk_sum, (c * panels + p + j) * nr),
+                        address(tile, 0), padded, address(ones, 0), address(job.shifts, start),
+                        address(job.factors, start), 0, address(chunk_sum, (c * panels + p + j) * nr),
                         address(row_sums, worker * block * half_panel),
                     ))  # fmt: skip
                     begin, end = end, end_of_panel(job, end, job.label_starts[b + 1], p + j, nr)
                     _subtract_shares(job, tile, begin, end, first, worker)
                     for d in range(0, depth, MR):
-                        add_column_product(
+                        gemm_tn(
                             at + d * itemsize, stride, tiles, (worker * at_once + j) * block * nr, padded,
                             address(input_sums, ((c * panels + p + j) * depth + d) * nr),
                         )  # fmt: skip
                 for q in range(packed_inputs_t.shape[0]):
                     for r in range(0, padded, MR):
-                        tile_product(
+                        gemm_scatter(
                             address(tiles, (worker * at_once * block + r) * nr), here, block * nr,
                             packed_inputs_t, (q * panels + p) * nr * nr,
                             address(weight_rows, first * width + q * nr), address(row_numbers, r), width,
@@ -223,4 +225,4 @@ class_sums = StagedKernel(prologue=_prologue, sums=_class_sums)
 """Maxima and sums of the logits of all classes, for each example and chunk."""
 
 class_gradients = StagedKernel(prologue=_prologue, gradients=_class_gradients)
-"""All gradients. Every sum has one owner and one order."""
+"""All gradients. One worker computes each sum, in a fixed order."""

@@ -1,4 +1,4 @@
-"""The order of classes by score: the higher score first, equal scores by id, NaN after all others."""
+"""The order of classes by score: the higher score first, equal scores by id, NaN last."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def comes_before(score: Any, class_id: int, other_score: Any, other_id: int) -> 
 
 @kernel
 def _sink(scores: Any, ids: Any, size: int, score: Any, class_id: int) -> None:
-    """Put a class into a heap of `size` in place of its root; the root is the class that comes last.
+    """Replace the root of a heap of `size` classes; the root is the class that comes last.
 
     IN
         size : int
@@ -40,9 +40,9 @@ def _sink(scores: Any, ids: Any, size: int, score: Any, class_id: int) -> None:
         scores : (at least size,)
         ids : (at least size,) int64
     """
-    place = 0
+    position = 0
     while True:
-        child = 2 * place + 1
+        child = 2 * position + 1
         if child >= size:
             break
         other = child + 1
@@ -50,18 +50,18 @@ def _sink(scores: Any, ids: Any, size: int, score: Any, class_id: int) -> None:
             child = other
         if not comes_before(score, class_id, scores[child], ids[child]):
             break
-        scores[place] = scores[child]
-        ids[place] = ids[child]
-        place = child
-    scores[place] = score
-    ids[place] = class_id
+        scores[position] = scores[child]
+        ids[position] = ids[child]
+        position = child
+    scores[position] = score
+    ids[position] = class_id
 
 
 @kernel
 def replace_worst(scores: Any, ids: Any, size: int, score: Any, class_id: int) -> int:
-    """Take a class into the best seen so far, when it is one of them; return how many there are.
+    """Add a class to the best classes so far if it is one of them; return how many there are.
 
-    The best are a heap whose root is the last of them in the order.
+    The best classes are a heap, whose root is the one that comes last.
 
     IN
         size : how many there are
@@ -75,22 +75,22 @@ def replace_worst(scores: Any, ids: Any, size: int, score: Any, class_id: int) -
         if comes_before(score, class_id, scores[0], ids[0]):
             _sink(scores, ids, size, score, class_id)
         return size
-    place = size
-    while place > 0:
-        parent = (place - 1) // 2
+    position = size
+    while position > 0:
+        parent = (position - 1) // 2
         if not comes_before(scores[parent], ids[parent], score, class_id):
             break
-        scores[place] = scores[parent]
-        ids[place] = ids[parent]
-        place = parent
-    scores[place] = score
-    ids[place] = class_id
+        scores[position] = scores[parent]
+        ids[position] = ids[parent]
+        position = parent
+    scores[position] = score
+    ids[position] = class_id
     return size + 1
 
 
 @kernel
 def sort_best_first(scores: Any, ids: Any, size: int) -> None:
-    """Turn a heap of the best into a list, the best first.
+    """Turn a heap of the best classes into a list, the best first.
 
     IN
         size : int

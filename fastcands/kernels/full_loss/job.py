@@ -14,13 +14,13 @@ from fastcands.workspace import given, result, shared
 __all__ = ["CLASS_BLOCK", "FullLossJob", "FullLossSizes", "FullLossWorkspace"]
 
 CLASS_BLOCK = 128
-"""Classes of a tile: their rows stay in the second-level cache while all examples pass over them."""
+"""Classes of a block: their rows stay in the second-level cache while they are multiplied with all examples."""
 _PANELS_AT_ONCE = 32
-"""Panels of examples whose tiles are held at once in the backward pass."""
+"""Largest number of panels of examples whose tiles are stored at once, with gradients."""
 
 
 class FullLossSizes(NamedTuple):
-    """Sizes of a pass over one shard: V, B, D, and what follows from them."""
+    """Sizes of a pass over one shard: V, B, D, and the sizes that follow from them."""
 
     dtype: np.dtype[Any]
     """Of the arithmetic."""
@@ -56,12 +56,12 @@ class FullLossSizes(NamedTuple):
 
     @property
     def feature_panels(self) -> int:
-        """Panels of features, none without a backward pass."""
+        """Panels of features; 0 without gradients."""
         return panels_for(self.width, self.dtype) if self.needs_grad else 0
 
     @property
     def kept_panels(self) -> int:
-        """Panels whose tiles are held at once."""
+        """Panels whose tiles are stored at once."""
         return min(self.panels, _PANELS_AT_ONCE) if self.needs_grad else 1
 
     @property
@@ -96,10 +96,10 @@ class FullLossSizes(NamedTuple):
 
 
 class FullLossWorkspace(NamedTuple):
-    """Numbers of each worker's own."""
+    """Workspace of each worker."""
 
     addresses: Any = shared(lambda n: (n.threads, n.block), np.int64, written="sums gradients", read="sums gradients")
-    """Where rows begin that are not read where they lie."""
+    """Addresses of rows that are copied before products read them."""
     rows: Any = shared(lambda n: (n.threads, n.block, n.depth), written="sums gradients", read="sums gradients")
     """Such rows."""
     tiles: Any = shared(
@@ -116,40 +116,42 @@ class FullLossWorkspace(NamedTuple):
 
 
 class FullLossJob(NamedTuple):
-    """One shard of a table, all examples, and what a pass makes of them."""
+    """One pass over a shard of a table with all examples: arguments and results."""
 
     table: TableView
     """The shard: V rows."""
     functions: FullFunctions
     """The epilogue."""
     workspace: int
-    """Where the workspace lies."""
+    """Address of the workspace."""
     offsets: Any = given(lambda n: (n.padded,), read="sums gradients")
     """Biases; -inf beyond V."""
     inputs: Any = given(lambda n: (n.examples, n.width), read="gradients")
     packed_inputs: Any = given(lambda n: n.packed_shape, "packed_dtype", read="sums gradients")
     """Panels of examples along features."""
     packed_inputs_t: Any = given(lambda n: n.packed_t_shape, "packed_dtype", read="gradients")
-    """Panels of features along examples; none without a backward pass."""
+    """Panels of features along examples; none without gradients."""
     label_rows: Any = given(lambda n: (n.labels,), np.int64, read="sums gradients")
-    """Row of each true class, ordered by block, then by panel of its example."""
+    """Row of the shard of each true class, ordered by block, then by panel of its example."""
     label_examples: Any = given(lambda n: (n.labels,), np.int64, read="sums gradients")
     """The example of each."""
     label_starts: Any = given(lambda n: (n.blocks + 1,), np.int64, read="sums gradients")
-    """Where the labels of each block begin."""
+    """Where the labels of each block start."""
     label_shares: Any = given(lambda n: (n.labels if n.needs_grad else 0,), read="gradients")
-    """What the gradient of each true class's logit is less, or, where that is left out of its tile, is."""
+    """Subtracted from the gradient of each true class's logit; in bfloat16, where true classes are masked, added."""
     shifts: Any = given(lambda n: (n.panels * n.nr,), read="sums gradients")
-    """What is subtracted from the logits of an example."""
+    """Subtracted from the logits of an example."""
     factors: Any = given(lambda n: (n.panels * n.nr if n.needs_grad else 0,), read="gradients")
-    """What turns what the epilogue makes of a logit into a gradient; 0 beyond B."""
+    """Factors that turn results of the epilogue into gradients; 0 beyond B."""
     chunk_max: Any = result(lambda n: (n.chunks, n.panels, n.nr), written="sums")
-    """Maxima of each example; written for the value of a softmax alone."""
+    """Maxima of each example; written only for the value of a softmax."""
     chunk_sum: Any = result(lambda n: (n.chunks, n.panels, n.nr), written="sums gradients")
-    """Sums of e^(logit - chunk_max), or of a loss of single logits against a target of 0."""
+    """Sums of e^(logit - chunk_max), or of the losses of single logits with target 0."""
     input_sums: Any = result(lambda n: n.input_sums_shape, written="gradients")
     """Each chunk's share of the gradient of the inputs."""
-    weight_rows: Any = result(lambda n: (n.padded if n.needs_grad else 0, n.width), written="gradients")
+    weight_rows: Any = result(
+        lambda n: (n.padded if n.needs_grad else 0, n.width), written="gradients", on_cache_lines=True
+    )
     """Gradient of the table."""
     bias_rows: Any = result(lambda n: (n.padded if n.needs_grad else 0,), written="gradients")
     """Gradient of the biases."""

@@ -1,7 +1,8 @@
 """Ranks of the true classes and the sums of a softmax, in one pass over the table.
 
-A rank needs the score of the true class before it sees the others. These scores are formed first, by the very product
-that forms the others, so that a class's score has the same bits wherever it is met and is not above itself.
+To rank the true class, its score must be known before the pass over all classes. So the scores of true classes are
+computed first, by the same micro-kernel as all others. The score of a class then has the same bits in both places, and
+a class never ranks above itself.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from fastcands.kernels.table.gather import read_row
 from fastcands.simd.comparisons import count_before
 from fastcands.simd.denormals import flush_denormals, restore_denormals
 from fastcands.simd.exp import LOWEST
-from fastcands.simd.gemm import row_product
+from fastcands.simd.gemm import gemm_nt
 from fastcands.simd.target import MR
 from fastcands.simd.vector import address, fetch_add
 
@@ -30,22 +31,22 @@ def true_scores(
     addresses: Any, table: Any, label_offsets: Any, packed_inputs: Any, labels: Any, scratch: Any, scores: Any,
     best_scores: Any, best_ids: Any, num_threads: int,
 ) -> None:  # fmt: skip
-    """Form the scores of the true classes and choose the best of each example. Parallel over panels.
+    """Compute the scores of the true classes and choose the best of each example. Parallel over panels.
 
     IN
         addresses : (B, T) int64, where the row of each label starts
         table : TableView
         label_offsets : (B, T), biases
         packed_inputs : (panels, depth, NR): the packed inputs
-        labels : (B, T) int64; below 0 where there is no class
+        labels : (B, T) int64; below 0 for no class
         num_threads : int
     SCRATCH
         scratch : (rows, tiles, offsets); rows (num_threads, MR, depth); tiles (num_threads, MR, NR); offsets
             (num_threads, MR)
     OUT
-        scores : (B, T); 0 where there is no class
-        best_scores : (panels NR,), NaN beyond B and where there is no class
-        best_ids : (panels NR,) int64, -1 beyond B and where there is no class
+        scores : (B, T); 0 for no class
+        best_scores : (panels NR,), NaN beyond B and for examples without a class
+        best_ids : (panels NR,) int64, -1 beyond B and for examples without a class
     """
     rows, tiles, offsets = scratch
     panels, depth, nr = packed_inputs.shape
@@ -70,8 +71,8 @@ def true_scores(
                         for d in range(depth):
                             rows[worker, r, d] = 0
                         offsets[worker, r] = 0
-                # of these rows times all examples of the panel, those of their own examples are wanted
-                row_product(
+                # all scores of these rows and the panel; only those of the labels' own examples are used
+                gemm_nt(
                     address(rows, worker * MR * depth), depth, packed_inputs, j * depth * nr, depth,
                     address(offsets, worker * MR), address(tiles, worker * MR * nr),
                 )  # fmt: skip
@@ -93,7 +94,7 @@ def ranks_and_sums(
     table: Any, offsets: Any, packed_inputs: Any, best: Any, scratch: Any, chunk_max: Any, chunk_sum: Any, before: Any,
     num_classes: int, with_ranks: bool, accumulate: int, counter: Any, num_threads: int,
 ) -> None:  # fmt: skip
-    """Sum the exponentials of all scores, and count the classes that come before a true one. Parallel over chunks.
+    """Sum the exponentials of all scores, and count classes that come before the best true one. Parallel over chunks.
 
     IN
         table : TableView of one shard
@@ -101,19 +102,19 @@ def ranks_and_sums(
         packed_inputs : (panels, depth, NR): the packed inputs
         best : (scores, ids), each (panels NR,), see `true_scores`
         num_classes : V
-        with_ranks : whether to count; else `before` is not written
+        with_ranks : whether to count; otherwise `before` is only set to 0
         accumulate : address of a softmax's tile function, see `Epilogue.emit_accumulate`
         counter : (1,) int64, zero
         num_threads : int
     SCRATCH
-        scratch : (addresses, rows, tiles, places); addresses (num_threads, block) int64; rows (num_threads, block,
-            depth); tiles (num_threads, block, NR); places (num_threads, 2, NR), integers as wide as the scores
+        scratch : (addresses, rows, tiles, positions); addresses (num_threads, block) int64; rows (num_threads, block,
+            depth); tiles (num_threads, block, NR); positions (num_threads, 2, NR), integers as wide as the scores
     OUT
-        chunk_max, chunk_sum : (chunks, panels, NR), maxima, and sums of e^(score - peak)
+        chunk_max, chunk_sum : (chunks, panels, NR), maxima, and sums of e^(score - chunk_max)
         before : (chunks, panels, NR) int64, classes that come before the best true class
     """
     best_scores, best_ids = best
-    addresses, rows, tiles, places = scratch
+    addresses, rows, tiles, positions = scratch
     chunks, panels, nr = chunk_sum.shape
     depth = packed_inputs.shape[1]
     block = tiles.shape[1]
@@ -122,7 +123,7 @@ def ranks_and_sums(
         worker = np.int64(index)
         mode = flush_denormals()
         tile = tiles[worker]
-        place, count = places[worker, 0], places[worker, 1]
+        position, count = positions[worker, 0], positions[worker, 1]
         while True:
             c = fetch_add(counter)
             if c >= chunks:
@@ -138,7 +139,7 @@ def ranks_and_sums(
                 at, stride = rows_at(table, first, last, addresses[worker], rows[worker])
                 for j in range(panels):
                     for r in range(0, padded, MR):
-                        row_product(
+                        gemm_nt(
                             at + r * stride * tiles.itemsize, stride, packed_inputs, j * depth * nr, depth,
                             address(offsets, first + r), address(tile, r * nr),
                         )  # fmt: skip
@@ -150,9 +151,9 @@ def ranks_and_sums(
                     if not with_ranks:
                         continue
                     for e in range(nr):
-                        place[e] = min(max(best_ids[j * nr + e] - first, 0), last - first)
+                        position[e] = min(max(best_ids[j * nr + e] - first, 0), last - first)
                     count_before(
-                        tile, address(tile, 0), last - first, address(best_scores, j * nr), address(place, 0),
+                        tile, address(tile, 0), last - first, address(best_scores, j * nr), address(position, 0),
                         address(count, 0),
                     )  # fmt: skip
                     for e in range(nr):
@@ -160,6 +161,6 @@ def ranks_and_sums(
                         score = best_scores[j * nr + e]
                         if score != score and best_ids[j * nr + e] >= 0:  # NaN: all numbers come before it
                             for r in range(last - first):
-                                if tile[r, e] == tile[r, e] or r < place[e]:
+                                if tile[r, e] == tile[r, e] or r < position[e]:
                                     before[c, j, e] += 1
         restore_denormals(mode)

@@ -1,11 +1,11 @@
 """The classes of highest score for each example, without an array of examples x classes.
 
-The table is read once, in blocks of rows that stay in the second-level cache while all examples pass over them. Most
-tiles hold nothing that belongs among the best: one comparison of a vector with the limits of its columns shows it,
-and only columns that hold something are looked at number by number.
+The table is read once, in blocks of rows that stay in the second-level cache while they are multiplied with all
+examples. Most tiles have no score that belongs among the best. A vector comparison with the limits of the examples
+shows that; only examples with a score above their limit are examined number by number.
 
-A score depends on its class and its example alone, and the order of classes (`class_order`) has no ties, so it does
-not matter which worker takes which block: the best of the workers' best are the best.
+A score depends only on its class and its example, and the order of classes (`class_order`) has no ties. So it does not
+matter which worker takes which block: the best classes are among the workers' best.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 from fastcands.jit import kernel, parallel_kernel, prange
 from fastcands.kernels.full_loss.all_classes import rows_at
 from fastcands.kernels.full_loss.class_order import replace_worst, sort_best_first
-from fastcands.simd.comparisons import columns_above
+from fastcands.simd.comparisons import examples_above
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.gemm import row_product
+from fastcands.simd.gemm import gemm_nt
 from fastcands.simd.target import MR
 from fastcands.simd.vector import address, fetch_add
 
@@ -27,22 +27,22 @@ __all__ = ["merge_top_classes", "top_classes"]
 
 
 @kernel
-def _take_column(tile: Any, e: int, count: int, first: int, scores: Any, ids: Any, size: int) -> int:
-    """Take a example's scores into an example's best; return how many these are.
+def _take_example(tile: Any, e: int, count: int, first: int, scores: Any, ids: Any, size: int) -> int:
+    """Add an example's scores in a tile to its best classes; return how many these are.
 
     IN
         tile : (block, NR)
         e : the example
         count : rows of the tile that are classes
         first : class of the first row
-        size : how many are among the best
+        size : how many best classes there are so far
     IN, OUT
-        scores, ids : (k,), the best, see `class_order.replace_worst`
+        scores, ids : (k,), the best classes, see `class_order.replace_worst`
     """
     wanted = len(ids)
     for r in range(count):
         score = tile[r, e]
-        # ids rise, so nothing that equals the worst of the best or is below it belongs to them
+        # ids ascend, so a score equal to the worst of the best does not belong among them
         if size < wanted or not score <= scores[0]:
             size = replace_worst(scores, ids, size, score, first + r)
     return size
@@ -81,7 +81,7 @@ def top_classes(
         tile = tiles[worker]
         for i in range(examples):
             sizes[worker, i] = 0
-        for i in range(panels * nr):  # nr without an example are never above their limit
+        for i in range(panels * nr):  # beyond the examples nothing exceeds the limit
             limits[worker, i] = -np.inf if i < examples else np.inf
         while True:
             b = fetch_add(counter)
@@ -92,22 +92,22 @@ def top_classes(
             at, stride = rows_at(table, first, last, addresses[worker], rows[worker])
             for j in range(panels):
                 for r in range(0, padded, MR):
-                    row_product(
+                    gemm_nt(
                         at + r * stride * tiles.itemsize, stride, packed_inputs, j * depth * nr, depth,
                         address(offsets, first + r), address(tile, r * nr),
                     )  # fmt: skip
-                place = j * nr
-                above = columns_above(
-                    tile, address(tile, 0), last - first, address(limits, worker * panels * nr + place)
+                first_example = j * nr
+                above = examples_above(
+                    tile, address(tile, 0), last - first, address(limits, worker * panels * nr + first_example)
                 )
-                here = min(nr, examples - place)
+                here = min(nr, examples - first_example)
                 for e in range(here):
-                    i = place + e
-                    # a NaN among the best is no limit: any number comes before it
+                    i = first_example + e
+                    # NaN is no limit: any number comes before it
                     full = sizes[worker, i] == wanted and scores[worker, i, 0] == scores[worker, i, 0]
                     if full and (above >> e) & 1 == 0:
                         continue
-                    size = _take_column(
+                    size = _take_example(
                         tile, e, last - first, first, scores[worker, i], ids[worker, i], sizes[worker, i]
                     )
                     sizes[worker, i] = size
@@ -118,7 +118,7 @@ def top_classes(
 
 @parallel_kernel
 def merge_top_classes(scores: Any, ids: Any, sizes: Any, top_scores: Any, top_ids: Any, num_threads: int) -> None:
-    """Join the workers' best classes, the best first. Parallel over examples.
+    """Merge the workers' best classes, the best first. Parallel over examples.
 
     IN
         scores : (workers, B, k)

@@ -1,1 +1,1 @@
-"""Rows of a table updated in place."""
+"""Updates of a table's rows, in place."""

@@ -1,4 +1,4 @@
-"""Adam, whose moments fall only when a row has a gradient."""
+"""Adam whose moments decay only in steps in which a row has a gradient."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LazyAdamRule(NamedTuple):
     """``1 / sqrt(1 - beta2**t)``."""
     epsilon: float
     shrink: float
-    """What decoupled weight decay leaves of a weight."""
+    """Factor of a weight by decoupled weight decay."""
     keep1: float
     keep2: float
     """`beta1` and `beta2`; for a row, to the power of the steps since its last one."""

@@ -15,7 +15,7 @@ class MomentumRule(NamedTuple):
 
     lr: float
     keep: float
-    """What the velocity keeps of itself in a step; for a row, in the steps since its last one."""
+    """Factor of the velocity in a step; for a row, in all steps since its last one."""
     own: float
     """0, or 1 by Nesterov."""
     share: float

@@ -1,7 +1,7 @@
 """Sums of squares of a row's gradient, and the factor that clips it.
 
-Sums are in float64, which no float32 row can overflow. Their order is the compiler's: the same for every row of that
-length, whatever the threads.
+Sums are in float64, which no float32 row can overflow. The compiler chooses their order, which depends only on the
+length of the row, not on the threads.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fastcands.simd.memory import float32_at, float64_at, uint16_at
 __all__ = ["clip_factor", "mean_square", "square_sum"]
 
 _DOWN = 2.0**-520
-"""Brings every float64 where its square is finite."""
+"""Scales every float64 so that its square is finite."""
 
 
 @kernel(fastmath=frozenset({"reassoc", "contract"}))
@@ -56,8 +56,8 @@ def _large_norm(start: int, width: int) -> float:
 def clip_factor(start: int, width: int, itemsize: int, clip_norm: float) -> float:
     """Return the factor in [0, 1] that takes a row's L2 norm to at most `clip_norm`.
 
-    A row with NaN has the factor 1, one with infinity the factor 0: bad numbers stay bad and spread no further. So has
-    a float32 row 10^38 times too long: the factor would be denormal.
+    A row with NaN has the factor 1, one with infinity the factor 0: such numbers become or stay NaN and affect no other
+    row. A float32 row that is 10^38 times too long has the factor 0 too, because it would be denormal.
 
     IN
         start, width, itemsize : the row, as in `square_sum`

@@ -1,10 +1,10 @@
-"""What a rule is: the numbers of an optimizer in a step, and the three functions that say what they do to a row.
+"""Rules: the numbers of an optimizer in a step, and the three functions that apply them to a row.
 
 A rule is a named tuple of floats, whose class stands at the top level of a module.
-`fastcands.kernels.optimizers.update_rows` goes through the rows and does what all optimizers share. A rule registers
+`fastcands.kernels.optimizers.update_rows` loops over the rows and does what all optimizers share. A rule registers
 
 - with `new_weight` its formula for one weight;
-- with `rule_of_row` what it computes once a row, if anything: a decay over missed steps, a rate of the whole row;
+- with `rule_of_row` what it computes once for each row, if anything: a decay over missed steps, a rate of the row;
 - with `decayed` its weight decay, if that is not added to the gradient.
 
 All are compiled into the loop over a row, which LLVM turns into vector code as long as a formula has no branch.

@@ -1,18 +1,18 @@
 """One step of an optimizer on the rows that a gradient names, in place: what all optimizers share.
 
-Every id comes once, so a row belongs to one worker and no sum crosses rows: the bits do not depend on the
-threads. The loop over a row holds no branch: LLVM turns it into vector code, square root and division included, so
-that memory sets the pace. Denormal numbers count as zero (see `fastcands.simd.denormals`): squares of gradients near
-1e-20 are full of them.
+Every id occurs once, so a row belongs to one worker, and there are no sums over rows: the bits do not depend on the
+threads. The loop over a row has no branch: LLVM turns it into vector code, square root and division included, so the
+speed is that of memory. Denormal numbers count as zero (see `fastcands.simd.denormals`): squares of gradients near
+1e-20 are denormal.
 
-A row is a pointer. A view of it, held in a variable, or an array given to a function, would be counted as a reference:
-additions that the processors of all workers have to agree on and that wait for what was written before, several a row.
-A step then takes 1.3 to 2 times as long.
+A row is passed as a pointer. Numba counts references to a view in a variable and to an array passed to a function:
+several atomic additions for each row, which all processors have to synchronise. A step then takes 1.3 to 2 times as
+long.
 
-The hardware cannot foresee where the next row is, so each row is prefetched eight rows ahead. For
-rows of 128 numbers that takes a fifth off a step, which then runs at the speed of a bare ``table[ids] += rows``; one
-row ahead gains two thirds of that, sixteen nothing more. Of longer rows the first lines are enough: from there on the
-hardware sees what is coming.
+The hardware cannot predict which row is next, so each row is prefetched eight rows ahead. For rows of 128 numbers a
+step then takes a fifth less time, as much as a bare ``table[ids] += rows``. One row ahead gains two thirds of that,
+sixteen no more than eight. Of longer rows only the first lines are prefetched, because the hardware prefetches the
+rest.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["RowUpdate", "update_rows"]
 
 _ROWS_AHEAD = 8
 _MOST_BYTES = 512
-"""Prefetched of a row."""
+"""Bytes of a row that are prefetched."""
 
 
 class RowUpdate(NamedTuple):
@@ -69,10 +69,10 @@ class RowUpdate(NamedTuple):
     """IN: int64."""
 
 
-def update_share(worker: int, num_threads: int, counter: int, job: Any) -> None:
+def _update_share(worker: int, num_threads: int, counter: int, job: Any) -> None:
     """Update the rows of one worker, one of equal shares of a `RowUpdate`."""
     mode = flush_denormals()
-    # the fields in use, read once: to LLVM a weight that is written might be one of them
+    # read once before the loop: LLVM must assume that a write to a weight changes these fields
     rule_of_step, table, per_weight, per_row, rows = job.rule, job.table, job.per_weight, job.per_row, job.rows
     last_step, ids, places, seed, step = job.last_step, job.ids, job.places, job.seed, job.step
     num_ids, width = rows.shape
@@ -111,5 +111,5 @@ def update_share(worker: int, num_threads: int, counter: int, job: Any) -> None:
     restore_denormals(mode)
 
 
-update_rows = StagedKernel(update=update_share)
+update_rows = StagedKernel(update=_update_share)
 """``update_rows(update, None, num_threads)`` makes a step by the formula of its rule."""

@@ -1,1 +1,1 @@
-"""Losses over true classes and a sample of the others: the stages of one call, in float32 and float64."""
+"""Losses over the true classes and sampled candidates: the stages of one call, in float32 and float64."""

@@ -1,10 +1,10 @@
 """Gradients of a sampled loss, from tiles of the gradient of its logits.
 
-Whatever the loss, each tile holds a number for every candidate (down) and example (across); a factor an example and
-block turns it into the gradient of that logit. Three products follow: the candidates' rows of the table's gradient,
-the gradient of the inputs, and the true classes' share of both.
+A tile has one row for each candidate and NR examples across. A factor for each example and block turns its numbers into
+gradients of logits, whatever the loss. Three products follow: the candidates' rows of the table's gradient, the
+gradient of the inputs, and the true classes' share of both.
 
-Every sum has one owner and one order. The number of threads decides who computes what, never a result.
+One worker computes each sum, in a fixed order, so results do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from fastcands.jit import kernel, parallel_kernel, prange
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.gemm import add_column_product, tile_product
+from fastcands.simd.gemm import gemm_scatter, gemm_tn
 from fastcands.simd.target import MR, VECTOR_BYTES
 from fastcands.simd.tile import scale_tile
 from fastcands.simd.transpose import transpose_square
@@ -23,21 +23,20 @@ from fastcands.simd.vector import address
 from fastcands.stages import next_task
 
 __all__ = [
-    "add_label_rows",
-    "add_share",
+    "add_label_gradients",
+    "add_label_share",
     "input_gradients",
     "weight_gradients",
-    "write_transposed",
 ]
 
 _EXAMPLES_AT_ONCE = 256
-"""Length of one chain of multiply-adds in a weight gradient; longer ones round worse, shorter ones store more."""
+"""Examples in one chain of multiply-adds of a weight gradient: longer chains round worse, shorter ones store more."""
 
 
 def weight_gradients(worker: int, num_threads: int, counter: int, job: Any) -> None:
     """Scale the tiles to gradients of the logits, and form the candidates' rows of the table's gradient.
 
-    Workers take blocks of candidates one by one; the tiles of each are scaled while they are in cache for the product.
+    Workers take blocks of candidates one by one. The tiles of a block are scaled just before the product reads them.
 
     IN
         worker, num_threads : who of how many
@@ -73,7 +72,7 @@ def weight_gradients(worker: int, num_threads: int, counter: int, job: Any) -> N
             panels_here = min(at_once, panels - j)
             for p in range(packed_inputs_t.shape[0]):
                 for r in range(0, padded, MR):
-                    tile_product(
+                    gemm_scatter(
                         address(tiles, ((b * panels + j) * block + r) * nr), panels_here, block * nr,
                         packed_inputs_t, (p * panels + j) * nr * nr,
                         address(weight_rows, p * nr), address(gradient_rows, b * block + r), width,
@@ -85,13 +84,13 @@ def weight_gradients(worker: int, num_threads: int, counter: int, job: Any) -> N
 def input_gradients(worker: int, num_threads: int, counter: int, job: Any) -> None:
     """``d_inputs = gradient of the logits @ rows``; then the true classes' share of the table's gradient.
 
-    Workers take tasks one by one: some panels and some features.
+    Workers take tasks one by one; a task is some panels and some features. Its features of the rows stay in the
+    second-level cache for all of its panels, and a tile stays in the first-level cache for all of its features.
 
-    The rows' features of a task stay in the second-level cache for all of its panels, a tile in the first-level cache
-    for all of its features. Time by that of `weight_gradients`, 2 threads, on (B, S, D) = (256, 8192, 512),
-    (512, 8192, 128) and (1024, 8192, 256): tasks of 8 panels and 128 features 1.17, 0.96, 1.04; 8 and 256 1.30 (in
-    its own time 0.97 of the former), 0.96, 0.98; 4 and 256 1.44, 0.99, 1.05; 16 and 256 1.19, -, 0.96. Tasks of 8 and
-    32 took 1.50 and 1.31 on the first two with one thread.
+    Measured time, divided by that of `weight_gradients`, with 2 threads, for (B, S, D) = (256, 8192, 512),
+    (512, 8192, 128) and (1024, 8192, 256): tasks of 8 panels and 128 features 1.17, 0.96, 1.04; 8 and 256 1.30 (but 3 %
+    less absolute time than 8 and 128), 0.96, 0.98; 4 and 256 1.44, 0.99, 1.05; 16 and 256 1.19, -, 0.96. Tasks of 8
+    panels and 32 features took 1.50 and 1.31 for the first two with one thread.
 
     IN
         worker, num_threads : who of how many
@@ -123,7 +122,7 @@ def input_gradients(worker: int, num_threads: int, counter: int, job: Any) -> No
             padded = (min(block, num_candidates - b * block) + MR - 1) // MR * MR
             for j in range(here):
                 for d in range(0, features, MR):
-                    add_column_product(
+                    gemm_tn(
                         address(rows, b * block * stride + first_feature + d), stride, tiles,
                         (b * panels + first_panel + j) * block * nr, padded,
                         address(sums, (j * task_features + d) * nr),
@@ -131,13 +130,13 @@ def input_gradients(worker: int, num_threads: int, counter: int, job: Any) -> No
         for j in range(here):
             start = (first_panel + j) * nr
             last, end = min(examples, start + nr), min(first_feature + features, width)
-            write_transposed(sums, j * task_features, d_inputs, start, last, first_feature, end)
+            _write_transposed(sums, j * task_features, d_inputs, start, last, first_feature, end)
             for i in range(start, last):
                 for t in range(num_true):
                     share = true_gradient[i, t]
                     for d in range(first_feature, end):
                         d_inputs[i, d] += share * label_weights[i * num_true + t, d]
-    add_share(
+    add_label_share(
         worker, num_threads, job.label_order, job.label_starts, job.label_gradient_rows[: job.sizes[1]], true_gradient,
         job.inputs, job.weight_rows, job.bias_rows,
     )  # fmt: skip
@@ -145,12 +144,12 @@ def input_gradients(worker: int, num_threads: int, counter: int, job: Any) -> No
 
 
 @kernel
-def write_transposed(sums: Any, at: int, out: Any, first: int, last: int, begin: int, end: int) -> None:
+def _write_transposed(sums: Any, at: int, out: Any, first: int, last: int, begin: int, end: int) -> None:
     """``out[first:last, begin:end] = sums.T`` for a panel of examples.
 
     IN
-        sums : (features * NR,), of which rows `at` to at + end - begin
-        at : row
+        sums : (features * NR,), rows of NR numbers
+        at : the first row that is read
         first, last : examples, at most NR
         begin, end : features
     OUT
@@ -170,11 +169,11 @@ def write_transposed(sums: Any, at: int, out: Any, first: int, last: int, begin:
 
 
 @kernel
-def add_share(
+def add_label_share(
     worker: int, num_threads: int, order: Any, starts: Any, label_gradient_rows: Any, true_gradient: Any, inputs: Any,
     weight_rows: Any, bias_rows: Any,
 ) -> None:  # fmt: skip
-    """Add one worker's share of `add_label_rows`.
+    """Add one worker's share of `add_label_gradients`.
 
     IN
         worker, num_threads : who of how many
@@ -203,7 +202,7 @@ def add_share(
 
 
 @parallel_kernel
-def add_label_rows(
+def add_label_gradients(
     order: Any, starts: Any, label_gradient_rows: Any, true_gradient: Any, inputs: Any, weight_rows: Any,
     bias_rows: Any,
     num_threads: int,
@@ -211,9 +210,10 @@ def add_label_rows(
     """Add the true classes' share to the rows of the table's gradient. Parallel over distinct labels.
 
     IN
-        order : (N,) int64, places in the flattened labels, sorted by class
+        order : (N,) int64, positions in the flattened labels, sorted by class
         starts : (G + 1,) int64, where each distinct label starts in `order`
-        label_gradient_rows : (G,) int64, its row of the result; -1 - row where nothing has been written there
+        label_gradient_rows : (G,) int64, the row of the result of each distinct label; -1 - row if that row has not
+            been written yet
         true_gradient : (B, T)
         inputs : (B, D)
         num_threads : int
@@ -222,7 +222,7 @@ def add_label_rows(
         bias_rows : (R,)
     """
     for index in prange(num_threads):
-        add_share(
+        add_label_share(
             np.int64(index),
             num_threads,
             order,

@@ -11,19 +11,19 @@ from fastcands.kernels.epilogues.interface import Bf16SampledFunctions, SampledF
 from fastcands.kernels.table.blocking import panel_width, panels_for, whole_tiles
 from fastcands.kernels.table.view import TableView
 from fastcands.simd.target import MR
-from fastcands.workspace import given, joined, number, result, shared
+from fastcands.workspace import concatenated, given, number, result, shared
 
 __all__ = ["SampledLossJob", "SampledLossSizes", "SampledLossWorkspace", "SharedFields"]
 
 _DIGITS = 2048
 _PANELS_AT_ONCE, _FEATURES_AT_ONCE = 8, 256
-"""Panels and features of one task of `input_gradients`, at most."""
+"""Largest number of panels and of features of one task of `input_gradients`."""
 _INT64, _FLOAT64 = np.int64, np.float64
 _FORWARD, _BACKWARD = "logits exceeding", "weight_gradients input_gradients"
 
 
 class SampledLossSizes(NamedTuple):
-    """Sizes of a call: B, T, S and D, and what follows from them."""
+    """Sizes of a call: B, T, S and D, and the sizes that follow from them."""
 
     dtype: np.dtype[Any]
     """Of the arithmetic."""
@@ -41,7 +41,7 @@ class SampledLossSizes(NamedTuple):
 
     @property
     def most_rows(self) -> int:
-        """Rows of the table's gradient, at most."""
+        """Largest number of rows of the table's gradient."""
         return self.candidates + self.labels if self.needs_grad else 0
 
     @property
@@ -66,12 +66,12 @@ class SampledLossSizes(NamedTuple):
 
     @property
     def feature_panels(self) -> int:
-        """Panels of features, none without a backward pass."""
+        """Panels of features; 0 without gradients."""
         return panels_for(self.width, self.dtype) if self.needs_grad else 0
 
     @property
     def block(self) -> int:
-        """Candidates of a block: 128 rows stay in the second-level cache; fewer, so that each thread has some."""
+        """Candidates of a block: 128 rows stay in the second-level cache; fewer if there would be too few blocks."""
         return 128 if self.candidates >= 1024 else 64 if self.candidates >= 256 else 32
 
     @property
@@ -81,12 +81,12 @@ class SampledLossSizes(NamedTuple):
 
     @property
     def kept_blocks(self) -> int:
-        """Blocks whose rows and tiles are kept: all for a backward pass, else one a worker."""
+        """Blocks whose rows and tiles are stored: all of them for gradients, otherwise one for each worker."""
         return self.blocks if self.needs_grad else self.threads
 
     @property
     def row_stride(self) -> int:
-        """Numbers from row to row: a cache line more where the same features of all rows would share few cache sets."""
+        """Numbers from row to row: a cache line is added where a feature of all rows would fall into few cache sets."""
         line = 64 // self.dtype.itemsize
         return self.depth + line if self.depth % (4 * line) == 0 else self.depth
 
@@ -94,8 +94,8 @@ class SampledLossSizes(NamedTuple):
     def input_task(self) -> tuple[int, int]:
         """Panels and features of one task of `input_gradients`: the largest that leave work for every thread.
 
-        A tile is read once for all features of a task, the candidates' rows once for all of its panels. With 32
-        features the tiles, which no second-level cache holds, were read so often that the stage took a third longer.
+        A task reads a tile once for all of its features, and the candidates' rows once for all of its panels. The tiles
+        do not fit in a second-level cache: with 32 features they were read so often that the stage took a third longer.
         """
         panels, features = min(self.panels, _PANELS_AT_ONCE), min(self.depth, _FEATURES_AT_ONCE)
         while -(-self.panels // panels) * -(-self.depth // features) < self.threads and (panels > 1 or features > MR):
@@ -107,12 +107,12 @@ class SampledLossSizes(NamedTuple):
 
     @property
     def sums(self) -> int:
-        """Numbers that a worker sums gradients in."""
+        """Numbers of a worker's `sums`."""
         return max(self.block * self.nr // 2, math.prod(self.input_task) * self.nr)
 
 
 class SharedFields(NamedTuple):
-    """What the stages of one call leave to each other, whatever the products are of. See `SampledLossJob`."""
+    """Workspace of all sampled losses, whatever the dtype of products. See `SampledLossJob`."""
 
     # candidates and labels merged, see `merge_candidates`
     sizes: Any = shared(lambda n: (4,), _INT64, written="prologue", read=f"{_FORWARD} reduce {_BACKWARD} caller")
@@ -120,31 +120,31 @@ class SharedFields(NamedTuple):
     classes: Any = shared(lambda n: (n.candidates,), _INT64, written="prologue", read=f"{_FORWARD} caller")
     """The class of each candidate."""
     addresses: Any = shared(lambda n: (n.candidates,), _INT64, written=_FORWARD, read=_FORWARD)
-    """Where its row of the table begins."""
+    """Address of its row of the table."""
     offsets: Any = shared(lambda n: (n.padded,), written=f"prologue {_FORWARD}", read=_FORWARD)
-    """What is added to its logits, -inf beyond C."""
+    """What is added to its logits; -inf beyond C."""
     copies: Any = shared(lambda n: (n.padded,), written="prologue", read=f"{_FORWARD} caller")
-    """How often it counts."""
+    """How often it was drawn."""
     gradient_rows: Any = shared(lambda n: (n.padded,), _INT64, written="prologue", read="weight_gradients caller")
-    """The row of the gradient it has."""
+    """Its row of the table's gradient."""
     label_candidates: Any = shared(lambda n: (n.labels,), _INT64, written="prologue", read=f"{_FORWARD} caller")
-    """The first candidate of a label's class; -1 where it is no candidate, or no class."""
+    """For each label, the first candidate of its class; -1 if it is no candidate or no class."""
     label_order: Any = shared(lambda n: (n.labels,), _INT64, written="prologue", read="input_gradients")
-    """Places in the flattened labels, sorted by class."""
+    """Positions in the flattened labels, sorted by class."""
     label_starts: Any = shared(lambda n: (n.labels + 1,), _INT64, written="prologue", read="input_gradients")
     """Where each distinct label starts in `label_order`."""
     label_gradient_rows: Any = shared(lambda n: (n.labels,), _INT64, written="prologue", read="input_gradients")
-    """The row of the gradient each distinct label has; -1 - row where it is no candidate."""
+    """Each distinct label's row of the table's gradient; -1 - row if it is no candidate."""
     log_counts: Any = shared(lambda n: (n.candidates,), _FLOAT64, written="prologue", read="prologue")
-    """Logarithms of `sampled_counts`; zero where logits are not corrected."""
+    """Logarithms of `sampled_counts`; zero if logits are not corrected."""
     true_log_counts: Any = shared(lambda n: (n.labels,), _FLOAT64, written="prologue", read="prologue")
     """The same of `true_counts`."""
     log_weights: Any = shared(lambda n: (n.candidates,), _FLOAT64, written="prologue", read=_FORWARD)
-    """What a candidate's logit is corrected by."""
+    """The correction that is added to a candidate's logit."""
     orders: Any = shared(lambda n: (2, max(n.candidates, n.labels)), _INT64, written="prologue", read="prologue")
-    """The order of the candidates by class, and space for sorting."""
+    """The order of the candidates by class, and workspace for sorting."""
     digits: Any = shared(lambda n: (_DIGITS,), _INT64, written="prologue", read="prologue")
-    """Space for sorting."""
+    """Workspace for sorting."""
 
     # the forward pass
     label_weights: Any = shared(lambda n: (n.labels, n.depth), written="prologue", read="prologue input_gradients")
@@ -158,19 +158,19 @@ class SharedFields(NamedTuple):
     tile_max: Any = shared(
         lambda n: (n.blocks, n.panels, n.nr), written=f"{_FORWARD} reduce", read="reduce weight_gradients caller"
     )
-    """Maximum of each example in a tile; then the factor that turns its tile into gradients."""
+    """Maximum of each example in a tile; later the factor that turns its numbers of the tile into gradients."""
     tile_sum: Any = shared(lambda n: (n.blocks, n.panels, n.nr), written=_FORWARD, read="reduce")
     """Sum of each example in a tile."""
     sums: Any = shared(lambda n: (n.threads, n.sums), written=f"reduce {_BACKWARD}", read=f"reduce {_BACKWARD}")
-    """Numbers of each worker's own."""
+    """Sums of each worker."""
     true_logits: Any = shared(lambda n: (n.examples, n.num_true), written="prologue", read="reduce caller")
-    """Corrected; -inf where there is no class."""
+    """Corrected; -inf for labels that are no class."""
     true_gradient: Any = shared(lambda n: (n.examples, n.num_true), written="reduce caller", read="input_gradients")
     """Gradient with respect to `true_logits`."""
 
 
 class _Float32Fields(NamedTuple):
-    """What products of float32 and float64 need beside those."""
+    """Further workspace for products of float32 and float64."""
 
     packed_inputs: Any = shared(
         lambda n: (n.panels, n.depth, n.nr), written="prologue", read="prologue logits input_gradients"
@@ -179,7 +179,7 @@ class _Float32Fields(NamedTuple):
     packed_inputs_t: Any = shared(
         lambda n: (n.feature_panels, n.panels * n.nr, n.nr), written="prologue", read="prologue weight_gradients"
     )
-    """Panels of features along examples; none without a backward pass."""
+    """Panels of features along examples; none without gradients."""
     rows: Any = shared(
         lambda n: (n.kept_blocks, n.block, n.row_stride), written="logits", read="logits reduce input_gradients caller"
     )
@@ -189,20 +189,21 @@ class _Float32Fields(NamedTuple):
         written="logits weight_gradients",
         read="logits weight_gradients input_gradients",
     )
-    """Tiles of logits, then of what the epilogue makes of them, then of their gradients."""
+    """Tiles of logits, then the results of the epilogue, then gradients of the logits."""
     input_task: Any = number(lambda n: n.input_task, read="input_gradients")
     """Panels and features of one task of `input_gradients`."""
 
 
-SampledLossWorkspace = joined("SampledLossWorkspace", __name__, SharedFields, _Float32Fields)
-"""What the stages of one call leave to each other; kept for calls of the same sizes."""
+SampledLossWorkspace = concatenated("SampledLossWorkspace", __name__, SharedFields, _Float32Fields)
+"""Workspace of one call, reused by calls of the same sizes."""
 
 
 class SampledLossJob(NamedTuple):
     """One call of a sampled loss: B examples, T true classes each, S candidates shared by all, D features.
 
-    Copies of a candidate are merged: C <= S are left, sorted by class, in blocks; examples come in panels. With N = B T
-    true classes the table's gradient has R <= S + N rows; all arrays have room for the largest case.
+    Copies of a candidate are merged. The C <= S merged candidates are sorted by class and divided into blocks; examples
+    are divided into panels. With N = B T true classes the table's gradient has R <= S + N rows. All arrays have the
+    largest size that may be needed.
     """
 
     weights: TableView
@@ -211,18 +212,18 @@ class SampledLossJob(NamedTuple):
     subtract_log_q: bool
     remove_hits: bool
     merge: bool
-    """Whether copies of a candidate are merged whatever their expected counts, as a softmax allows."""
+    """Whether copies of a candidate are merged even if their expected counts differ, as a softmax allows."""
     needs_grad: bool
-    """Whether there will be a backward pass."""
+    """Whether gradients are computed."""
     functions: SampledFunctions | Bf16SampledFunctions
     """The epilogue."""
     workspace: int
-    """Where the workspace lies."""
+    """Address of the workspace."""
     inputs: Any = given(lambda n: (n.examples, n.width), read=f"prologue {_FORWARD} reduce input_gradients")
     """Already divided by the temperature."""
     labels: Any = given(lambda n: (n.examples, n.num_true), _INT64, read=f"prologue {_FORWARD}")
     present: Any = given(lambda n: (n.examples, n.num_true), np.bool_, read="prologue reduce")
-    """Which labels are classes; or (0, 0) when all are."""
+    """Which labels are classes; (0, 0) if all are."""
     true_counts: Any = given(lambda n: (n.examples, n.num_true), _FLOAT64, read="prologue")
     """Expected counts."""
     sampled: Any = given(lambda n: (n.candidates,), _INT64, read="prologue")
@@ -233,7 +234,7 @@ class SampledLossJob(NamedTuple):
     loss: Any = result(lambda n: (n.examples,), written="reduce caller")
     d_inputs: Any = result(lambda n: (n.examples if n.needs_grad else 0, n.width), written="input_gradients")
     ids: Any = result(lambda n: (n.candidates + n.labels,), _INT64, written="prologue")
-    """Class ids of the gradient's rows, rising."""
+    """Class ids of the gradient's rows, in ascending order."""
     weight_rows: Any = result(lambda n: (n.most_rows + 1, n.width), written=_BACKWARD)
-    """R of them are the gradient; the rest takes what belongs to no class of its own."""
+    """The first R rows are the gradient. Row R receives padding, later rows further candidates of a class."""
     bias_rows: Any = result(lambda n: (n.most_rows + 1,), written=_BACKWARD)

@@ -1,9 +1,10 @@
 """Logits of examples and candidates, tile by tile, reduced while they are in cache.
 
-A tile has candidates down and examples across. What becomes of it is the epilogue's business. For a softmax it leaves
-e^(logit - tile_max); one factor for each example and block, e^(tile_max - log_normalizer), turns that into
-probabilities later, so no logit is computed twice. For a loss of single logits a logit's gradient is left at once. The
-tiles of all blocks (B x S numbers) are the only large scratch; for the value alone it is one tile a thread.
+A tile has one row for each candidate and NR examples across. The epilogue of the loss is applied to it. For a softmax
+it computes e^(logit - tile_max); later one factor for each example and block, e^(tile_max - log_normalizer), turns that
+into probabilities, so no logit is computed twice. For a loss of single logits it computes the gradient of each logit
+directly. The tiles of all blocks (B x S numbers) are the only large part of the workspace; for the value alone there is
+one tile for each thread.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from fastcands.kernels.epilogues.call import call
 from fastcands.kernels.table.gather import gather_rows_of
 from fastcands.kernels.table.view import bias_of, row_address
 from fastcands.simd.denormals import flush_denormals, restore_denormals
-from fastcands.simd.gemm import row_product
+from fastcands.simd.gemm import gemm_nt
 from fastcands.simd.memory import prefetch
 from fastcands.simd.target import MR
 from fastcands.simd.vector import address
@@ -27,9 +28,9 @@ __all__ = ["locate_candidates", "logits", "mask_accidental_hits"]
 
 @kernel
 def locate_candidates(job: Any, first: int, last: int) -> None:
-    """Look up where the rows of candidates `first` to `last` begin, and what is added to their logits.
+    """Find the rows of candidates `first` to `last`, and what is added to their logits.
 
-    Biases lie anywhere, so all of them are prefetched before the first is read.
+    Biases are scattered in memory, so all of them are prefetched before the first is read.
 
     IN
         job : SampledLossJob
@@ -102,7 +103,7 @@ def logits(worker: int, num_threads: int, counter: int, job: Any) -> None:
         for j in range(panels):
             tile = tiles[slot, j if needs_grad else 0]
             for r in range(0, padded, MR):
-                row_product(
+                gemm_nt(
                     address(rows, (slot * block + r) * stride), stride, packed_inputs, j * depth * nr, depth,
                     address(offsets, first + r), address(tile, r * nr),
                 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which rows a sampled loss touches, each once, and where its gradients go."""
+"""The rows of the table that a sampled loss uses, each once, and where their gradients go."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def merge_candidates(
 ) -> tuple[int, int, int]:  # fmt: skip
     """Merge the sorted candidates with the sorted labels.
 
-    Copies of a candidate become one. A softmax adds e^(o - log Q_k) for each copy k to the normaliser, together
-    e^o sum_k 1 / Q_k, so the merged candidate's log weight is log sum_k 1 / Q_k in place of -log Q. A loss of single
-    logits counts a candidate several times; copies with another Q stay candidates of their own.
+    Copies of a candidate are merged into one. A softmax adds e^(o - log Q_k) for each copy k to the normalizer,
+    together e^o sum_k 1 / Q_k, so the merged candidate's log weight is log sum_k 1 / Q_k instead of -log Q. A loss of
+    single logits counts a merged candidate several times; copies with different Q stay separate candidates.
 
     IN
         sampled : (S,) int64, candidates
@@ -28,18 +28,18 @@ def merge_candidates(
         log_counts : (S,) float64, log Q of each candidate
         labels : (N,) int64, the true classes of all examples, example by example
         label_order : (N,) int64, stable ``argsort(labels)``
-        merge : whether copies are merged whatever their Q, as a softmax does
+        merge : whether copies are merged even if their Q differ, as a softmax does
     OUT
-        classes : (S,) int64, the class of each of the C candidates that are left, rising
+        classes : (S,) int64, the class of each of the C merged candidates, in ascending order
         log_weights : (S,) float64, what is added to the logit of each
-        copies : (at least S,), how often each counts
-        gradient_rows : (at least S,) int64, the row of the result that each has; -1 for further
-            candidates of a class
+        copies : (at least S,), how often each was drawn
+        gradient_rows : (at least S,) int64, the row of the result of each; -1 for all but the first candidate of a
+            class
         label_candidates : (N,) int64, the first candidate of a label's class, or -1
         label_starts : (N + 1,) int64, where each of the G distinct labels starts in `label_order`, and N
-        label_gradient_rows : (N,) int64, the row of the result that each distinct label has; -1 - row where the
-            label is no candidate and so is the first to write there
-        ids : (S + N,) int64, the class id of each of the R rows of the result, rising
+        label_gradient_rows : (N,) int64, the row of the result of each distinct label; -1 - row if the label is no
+            candidate, so that nothing is written there before
+        ids : (S + N,) int64, the class id of each of the R rows of the result, in ascending order
 
     Returns C, G and R.
     """

@@ -1,7 +1,7 @@
-"""Losses whose candidates differ from example to example: rows are gathered, nothing is shared.
+"""Losses whose candidates differ from example to example.
 
-Each example reads its own T + S rows, so there is no product to block and memory decides the time. True classes come
-first in every array.
+Each example reads its own T + S rows. So there is no matrix product to divide into tiles, and the time depends on
+memory. True classes come first in every array.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def example_softmax(logits: Any, targets: Any, upstream: Any, loss: Any, num_thr
         upstream : (B,), weight of each example's loss in the gradients
         num_threads : int
     IN, OUT
-        logits : (B, T + S), -inf for what is masked; becomes the gradient
+        logits : (B, T + S), -inf where masked; replaced by their gradient
     OUT
         loss : (B,)
     """
@@ -91,12 +91,12 @@ def example_terms(
 
     IN
         targets : (B, T) float64, of the first T logits; the others have target 0
-        shifts : (B,), what is subtracted from the logits
+        shifts : (B,), subtracted from the logits
         upstream : (B,), weight of each example's loss in the gradients
         terms : address, see `per_logit.terms_of`
         num_threads : int
     IN, OUT
-        logits : (B, T + S), -inf for what is masked; becomes the gradient
+        logits : (B, T + S), -inf where masked; replaced by their gradient
     OUT
         loss : (B,)
     """

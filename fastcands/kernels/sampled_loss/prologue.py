@@ -1,4 +1,4 @@
-"""First stage of a sampled loss: candidates and labels merged, inputs packed, the true classes' rows and logits."""
+"""First stage of a sampled loss: merge candidates and labels, pack inputs, gather the true classes' rows and logits."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ _READ_AHEAD = 4
 
 
 @kernel
-def _write_logs(counts: Any, wanted: bool, logs: Any) -> None:
-    """Write ``logs = log(counts)`` if that is wanted, else 0.
+def _write_logs(counts: Any, needed: bool, logs: Any) -> None:
+    """Write ``logs = log(counts)`` if that is needed, else 0.
 
     IN
         counts : (n,) float64
-        wanted : whether
+        needed : bool
     OUT
         logs : (n,) float64
     """
     for k in range(len(counts)):
-        logs[k] = counts[k] if wanted else 1.0
+        logs[k] = counts[k] if needed else 1.0
     log_vectors(logs, address(logs, 0), len(logs))
 
 
 @kernel
 def merge(job: Any) -> None:
-    """Sort and merge candidates and labels: which rows there are, each once, and where their gradients go.
+    """Sort and merge candidates and labels; find the rows to use, each once, and where their gradients go.
 
     IN
         job : SampledLossJob
     """
     sampled, labels, gradient_rows = job.sampled, job.labels.reshape(-1), job.gradient_rows
     count = len(sampled)
-    order, spare = job.orders[0, :count], job.orders[1]
-    sort_by_id(sampled, order, spare, job.digits)
-    sort_by_id(labels, job.label_order, spare, job.digits)
+    order, workspace = job.orders[0, :count], job.orders[1]
+    sort_by_id(sampled, order, workspace, job.digits)
+    sort_by_id(labels, job.label_order, workspace, job.digits)
     _write_logs(job.sampled_counts, job.subtract_log_q, job.log_counts)
     num_candidates, num_labels, num_rows = merge_candidates(
         sampled, order, job.log_counts, labels, job.label_order, job.merge, job.classes, job.log_weights,
@@ -73,12 +73,12 @@ def merge(job: Any) -> None:
 
 @kernel
 def look_up_labels(job: Any, first: int, last: int, end: int) -> None:
-    """Compute the true logits of a panel of examples, and what is padded to whole panels.
+    """Compute the true logits of a panel of examples, and copy what is padded to whole panels.
 
     IN
         job : SampledLossJob
         first, last : examples
-        end : from `last` to this there is padding
+        end : where the padding, which begins at `last`, ends
     """
     table, label_weights, labels = job.weights, job.label_weights, job.labels
     true_counts, true_log_counts = job.true_counts.reshape(-1), job.true_log_counts
@@ -105,7 +105,8 @@ def look_up_labels(job: Any, first: int, last: int, end: int) -> None:
 def prologue(worker: int, num_threads: int, counter: int, job: Any) -> None:
     """Merge candidates and labels, on the first worker; pack panels of examples and look up their true classes.
 
-    Workers take panels one by one, so that the others need not wait for the first one's merging.
+    Denormal numbers are not flushed here: an expected count may be one, and its logarithm must not be that of 0.
+    Workers take panels one by one; the others do so while the first worker merges.
 
     IN
         worker, num_threads : who of how many

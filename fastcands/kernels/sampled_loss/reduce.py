@@ -1,4 +1,4 @@
-"""Third stage of a sampled loss: tiles and true classes joined, the loss, and what turns tiles into gradients."""
+"""Third stage of a sampled loss: the loss, and the factors that turn tiles into gradients."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["add_terms", "normalize", "reduce_normalized", "reduce_per_logit", "t
 
 @kernel
 def target_of(present: Any, i: int, t: int, num_true: int) -> float:
-    """Return what a true class's probability should be: equal shares of 1 among those that are classes.
+    """Return the target of a true class: labels that are classes have equal shares of 1.
 
     IN
-        present : (B, T) bool, or (0, 0) when all are
-        i, t : which
+        present : (B, T) bool, which labels are classes; (0, 0) if all are
+        i, t : example and true class
         num_true : T
     """
     if not len(present):
@@ -38,15 +38,15 @@ def target_of(present: Any, i: int, t: int, num_true: int) -> float:
 def normalize(job: Any, highest: Any, j: int, blocks: int) -> None:
     """``loss = logsumexp(all logits) - sum(targets * true logits)`` for one panel; `tile_max` becomes a factor.
 
-    A tile holds e^(logit - tile_max). Its factor, upstream e^(tile_max - log_normalizer), makes that upstream times
-    probability. Blocks outside and examples inside, so that loops over all tiles are vector code.
+    A tile holds e^(logit - tile_max). Times its factor, upstream e^(tile_max - log_normalizer), that is upstream times
+    probability. In loops over all tiles the inner loop is over examples, so that it is vector code.
 
     IN
         job : SampledLossJob
         j : panel
         blocks : blocks of candidates
     SCRATCH
-        highest : (at least as many as a panel has examples,)
+        highest : (at least NR,)
     """
     tile_max, tile_sum, true_logits, true_gradient = job.tile_max, job.tile_sum, job.true_logits, job.true_gradient
     panels, nr = tile_max.shape[1:]
@@ -59,7 +59,9 @@ def normalize(job: Any, highest: Any, j: int, blocks: int) -> None:
     for e in range(min(nr, examples - j * nr)):
         for t in range(num_true):
             highest[e] = max(highest[e], true_logits[j * nr + e, t])
-    wide = 2 * VECTOR_BYTES // tile_max.itemsize  # a panel of packed blocks is wider where vectors are short
+    wide = (
+        2 * VECTOR_BYTES // tile_max.itemsize
+    )  # with short vectors, panels of bfloat16 blocks are wider than two vectors
     for start in range(0, nr, wide):
         exp_tile(tile_max, address(tile_max, j * nr + start), blocks, panels * nr, address(highest, start))
     sums = np.zeros(nr)
@@ -118,7 +120,7 @@ def add_terms(job: Any, j: int, blocks: int) -> None:
 
 
 def reduce_normalized(worker: int, num_threads: int, counter: int, job: Any) -> None:
-    """Compute loss and gradient of the true logits of a softmax; a worker has a share of the panels.
+    """Compute loss and gradient of the true logits of a softmax; each worker has a share of the panels.
 
     IN
         worker, num_threads : who of how many

@@ -17,8 +17,8 @@ normalized_stages = StagedKernel(
     weight_gradients=weight_gradients,
     input_gradients=input_gradients,
 )
-"""Value and all gradients of a softmax. Every sum has one owner and one order: the number of threads decides who
-computes what, never a result."""
+"""Value and all gradients of a softmax. One worker computes each sum, in a fixed order, so results do not depend on the
+number of threads."""
 
 per_logit_stages = StagedKernel(**normalized_stages.stages | {"reduce": reduce_per_logit})
-"""The same of a loss of single logits: one stage differs."""
+"""The same for a loss of single logits: one stage differs."""

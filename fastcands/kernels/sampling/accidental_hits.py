@@ -1,4 +1,4 @@
-"""Where true classes meet equal candidates: a hash join of labels with the positions of candidates."""
+"""Accidental hits: the positions of candidates that equal a true class, by a hash table of the candidates."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def count_hits_parallel(
 ) -> int:
     """Look the labels up in the table on several threads.
 
-    Parallel over threads, each with one stretch of the labels.
+    Parallel over threads, each with a contiguous part of the labels.
 
     IN
         labels, sampled, shift, slots, following : as for count_hits

@@ -1,8 +1,8 @@
 """Walker's alias table: one random cell and one biased coin give a class of any distribution.
 
-A cell holds a class's probability of staying, as float32, and the class drawn otherwise; the two lie side by side so
-that a draw touches one cache line. Every bit of the table is the one TensorFlow's sampler has, which makes the pairing
-of cells sequential: its rounding errors decide ties.
+A cell holds a class's probability of staying, as float32, and the class drawn otherwise; the two are neighbours in
+memory, so that a draw reads one cache line. Every bit of the table is the one TensorFlow's sampler has, which makes the
+pairing of cells sequential: its rounding errors decide ties.
 
 References: Walker 1977, "An efficient method for generating discrete random variables with general distributions";
 Vose 1991, "A linear algorithm for generating random numbers with a given distribution".
@@ -26,9 +26,9 @@ _HALF = np.uint64(32)
 
 @parallel_kernel
 def start_cells(aliases: Any, stays: Any, num_threads: int) -> None:
-    """Let every cell stay for certain.
+    """Write cells that all stay with probability 1.
 
-    Parallel over threads, each with one stretch of the cells.
+    Parallel over threads, each with a contiguous part of the cells.
 
     IN
         num_threads : int64
@@ -52,7 +52,7 @@ def _list_block(weights: Any, total: float, poor: bool, stop: int, out: Any) -> 
     IN
         weights : (n,) float32
         total : float64
-        poor : bool, whether classes of mass below 1 are wanted, or the others
+        poor : bool, whether to list classes of mass below 1, or the others
         stop : int64
     OUT
         out : (block,) int32
@@ -126,7 +126,7 @@ def draw_by_alias(
 ) -> int:
     """Draw classes: a word for the coin, then a word for the cell, or more where words are rejected.
 
-    Fast because the table is looked up in a loop of its own: its cache misses are independent and overlap.
+    Fast because the table is read in a separate loop, whose cache misses are independent and overlap.
 
     IN
         stream : (4,) uint64, as for philox.fill_pairs
@@ -175,6 +175,6 @@ def draw_by_alias(
     for i in range(m):
         cell = np.uint64(np.uint32(out[i]))  # unsigned: a signed index is tested for being negative
         toss = np.float32(out[i] >> 32) * _COIN_UNIT
-        alias = np.int64(aliases[cell, 1])  # read whether it is needed or not: a choice without a branch
+        alias = np.int64(aliases[cell, 1])  # always read, so that the choice has no branch
         out[i] = np.int64(cell) if toss < stays[cell, 0] else alias
     return word

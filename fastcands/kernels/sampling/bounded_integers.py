@@ -17,7 +17,7 @@ _END = np.uint64(2**32)
 
 @kernel
 def draw_below(stream: Any, word: int, bound: int, pairs: Any, out: Any) -> int:
-    """Draw integers in [0, bound), one 32-bit word each; words below ``2**32 % bound`` are passed over.
+    """Draw integers in [0, bound), one 32-bit word each; words below ``2**32 % bound`` are skipped.
 
     Fast because nothing branches on a rejection: every word is written at the end of `out`, and the end moves on if it
     was good.

@@ -46,12 +46,12 @@ def find_by_weight(sums: Any, offsets: Any, units: Any, nodes: Any) -> None:
             unit = units[i]
             node = np.uint64(nodes[i]) * _CHILDREN
             base = start + node
-            # which quarter, then which child of it: six comparisons and no branch
+            # first the quarter, then the child in it: six comparisons and no branch
             quarter = (sums[base + _U3] <= unit) + (sums[base + _U7] <= unit) + (sums[base + _U11] <= unit)
             child = _U4 * np.uint64(quarter)
             at = base + child
             child += np.uint64((sums[at] <= unit) + (sums[at + _U1] <= unit) + (sums[at + _U2] <= unit))
-            # the sum before the first child is 0: read some entry, multiply it away
+            # the sum before the first child is 0: read any entry and multiply by 0
             some = child > _U0
             units[i] = unit - sums[base + child - np.uint64(some)] * some
             nodes[i] = np.int64(node + child)

@@ -1,4 +1,4 @@
-"""A draw on its way from a sampler into a loss."""
+"""Conversion of a sampler's draw for a loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def widen_draw(
 ) -> bool:
     """Copy expected counts to float64; return whether they and the candidates are what a loss can use.
 
-    One call in place of a dozen of NumPy's: at small batches those would take as long as the loss.
+    One call instead of a dozen NumPy calls, which would take as long as the loss of a small batch.
 
     IN
         sampled : (S,) int64, to be in [0, num_classes)

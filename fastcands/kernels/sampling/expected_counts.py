@@ -57,7 +57,7 @@ def expected_counts(counts: Any, num_sampled: int, num_tries: float) -> None:
         for i in range(len(counts)):
             counts[i] *= np.float32(num_sampled)
         return
-    # TensorFlow's number of tries is an int32 and rounded to float32; beyond there is nothing to be equal to
+    # TensorFlow's number of tries is an int32 and rounded to float32; beyond, there is no result to match
     tries = np.float64(np.float32(num_tries)) if num_tries < _INT32_END else num_tries
     for i in range(len(counts)):
         p = np.float64(counts[i])

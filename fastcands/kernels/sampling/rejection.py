@@ -1,4 +1,4 @@
-"""Drawing without repetition: of a sequence of draws keep what has not come before, in order."""
+"""Drawing without repetition: the first occurrences in a sequence of draws, in order."""
 
 from __future__ import annotations
 

@@ -18,11 +18,11 @@ _SLICE = 4096
 
 @kernel
 def draw_uniform(stream: Any, pair: int, bound: int, reciprocal: int, reject_below: int, pairs: Any, out: Any) -> int:
-    """Draw integers in [0, bound), one 64-bit word each; words below ``2**64 % bound`` are passed over.
+    """Draw integers in [0, bound), one 64-bit word each; words below ``2**64 % bound`` are skipped.
 
     Fast because division is multiplication by the reciprocal, of 32-bit halves so that it becomes vector code:
     ``floor(x * reciprocal / 2**64)`` is the quotient or one less. Rejected words, rare unless `bound` is huge, are
-    only looked for by one comparison a word.
+    only detected, by one comparison for each word.
 
     IN
         stream : (4,) uint64, as for philox.fill_pairs

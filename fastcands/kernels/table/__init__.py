@@ -1,1 +1,1 @@
-"""Rows of a class table: where they are, reading, packing, merging."""
+"""Rows of a class table: their addresses, reading, packing, merging."""

@@ -1,4 +1,4 @@
-"""Sizes of packed arrays: what callers need to allocate what kernels fill."""
+"""Sizes of packed arrays, by which callers allocate what kernels fill."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def panels_for(count: int, dtype: DTypeLike) -> int:
 
 
 def whole_tiles(count: int) -> int:
-    """Return `count` rounded up to the rows of a register tile."""
+    """Return `count` rounded up to a multiple of MR."""
     return -(-count // MR) * MR

@@ -15,7 +15,7 @@ __all__ = ["all_below"]
 def all_below(ids: Any, limit: int) -> bool:
     """Whether every id is in [0, limit).
 
-    Fast because a negative id, seen as unsigned, is a large one: one comparison each, in vector code.
+    A negative id, read as unsigned, is a large number. So one comparison for each id is enough, in vector code.
 
     IN
         ids : (n,) int64

@@ -1,4 +1,4 @@
-"""Weighted sums of a table's rows, a bag of rows for each example, and the way back."""
+"""Weighted sums of a table's rows, a bag of rows for each example, and their gradients."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fastcands.simd.memory import prefetch
 __all__ = ["bag_gradients", "sum_bags"]
 
 _READ_AHEAD = 8
-"""Rows whose memory is requested in advance: a sum of scattered rows waits for memory."""
+"""How many rows ahead is prefetched: a sum of scattered rows waits for memory."""
 
 
 @parallel_kernel
 def sum_bags(table: Any, address: int, starts: Any, ids: Any, values: Any, sums: Any, num_threads: int) -> None:
     """``sums[i] = sum(values[j] * table[ids[j]] for j in range(starts[i], starts[i + 1]))``.
 
-    Parallel over equal shares of the examples; each sum is made by one thread, in the order of the bag. The inner loop
+    Parallel over equal shares of the examples; one thread computes each sum, in the order of the bag. The inner loop
     has no branch and becomes vector code.
 
     IN
@@ -61,8 +61,9 @@ def bag_gradients(
 ) -> None:
     """``gradients[u] = sum(values[j] * d_sums[rows[j]] for j in order[starts[u]:starts[u + 1]])``.
 
-    The backward pass of `sum_bags`, the bags' entries sorted by id. Parallel over shares of about as many entries
-    each, so that a feature of every example holds up nobody; each sum is made by one thread, in the order of `order`.
+    The backward pass of `sum_bags`, with the entries of all bags sorted by id. Parallel over shares with about equally
+    many entries, so that no thread is left with much more work than the others when a feature is in every example. One
+    thread computes each sum, in the order of `order`.
 
     IN
         d_sums : (B, D) float32 or float64

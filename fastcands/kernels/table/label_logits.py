@@ -13,10 +13,10 @@ __all__ = ["dot", "label_logits"]
 
 @kernel(fastmath=frozenset({"reassoc", "contract"}))
 def dot(x: Any, i: int, y: Any, j: int, width: int) -> Any:
-    """Sum of the products of two rows. LLVM may keep several partial sums; their order is fixed.
+    """Return the sum of the products of two rows. LLVM may use several partial sums; their order is fixed.
 
     IN
-        x, y : (rows, at least width); with row numbers, as a view of a row would count references
+        x, y : (rows, at least width); passed with row numbers, because a view of a row would count references
         i, j : which rows
         width : at least 1
     """

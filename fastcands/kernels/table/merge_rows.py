@@ -15,8 +15,8 @@ __all__ = ["merge_rows"]
 def merge_rows(rows: Any, order: Any, starts: Any, merged: Any, num_threads: int) -> None:
     """Sum runs of rows: ``merged[u] = rows[order[starts[u]:starts[u + 1]]].sum(axis=0)``.
 
-    Parallel over the runs; each is summed in the order of `order` by one thread, so the bits do not depend on the
-    threads.
+    Parallel over the runs. One thread sums each run, in the order of `order`, so the bits do not depend on the number
+    of threads.
 
     IN
         rows : (N, D) float32 or float64

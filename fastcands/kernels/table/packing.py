@@ -1,4 +1,4 @@
-"""Inputs in the order in which the products read them."""
+"""Inputs packed into panels, the order in which products read them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["copy_block", "pack_inputs", "pack_panel"]
 
 @kernel
 def pack_panel(inputs: Any, j: int, packed: Any, packed_t: Any) -> None:
-    """Copy the examples of one panel; what lies beyond the inputs is zero.
+    """Copy the examples of one panel; beyond the inputs it is filled with zeros.
 
     IN
         inputs : (B, D) float32 or float64, C-contiguous
         j : panel
     OUT
-        packed : (panels, at least D, NR), of which panel j
-        packed_t : (feature panels, panels NR, NR), of which rows j NR to (j + 1) NR
+        packed : (panels, at least D, NR); panel j is written
+        packed_t : (feature panels, panels NR, NR); rows j NR to (j + 1) NR are written
     """
     examples, width = inputs.shape
     depth, nr = packed.shape[1:]
@@ -60,15 +60,15 @@ def pack_panel(inputs: Any, j: int, packed: Any, packed_t: Any) -> None:
 
 @parallel_kernel
 def pack_inputs(inputs: Any, packed: Any, packed_t: Any, num_threads: int) -> None:
-    """Copy the inputs into panels; what lies beyond them is zero. Parallel over blocks of examples.
+    """Copy the inputs into panels; beyond the inputs these are filled with zeros. Parallel over panels of examples.
 
     IN
         inputs : (B, D) float32 or float64
         num_threads : int
     OUT
-        packed : (panels, at least D, NR); example or feature l of panel j is example j NR + l
-        packed_t : (feature panels, panels NR, NR), or (0, panels NR, NR) when it is not wanted;
-            example or feature l of panel p is feature p NR + l
+        packed : (panels, at least D, NR); number l of a row of panel j belongs to example j NR + l
+        packed_t : (feature panels, panels NR, NR), or (0, panels NR, NR) if it is not needed; number l of a row of
+            panel p belongs to feature p NR + l
     """
     for index in prange(packed.shape[0]):
         pack_panel(inputs, np.int64(index), packed, packed_t)
@@ -81,7 +81,7 @@ def copy_block(inputs: Any, first: int, begin: int, tile: Any, w: int) -> None:
     IN
         inputs : (B, D) float32
         first, begin : first example and feature
-        w : which tile
+        w : index of the tile
     OUT
         tile : (workers, 32, 32)
     """

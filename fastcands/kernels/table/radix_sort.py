@@ -1,4 +1,4 @@
-"""Sorting small integers without comparing them."""
+"""Radix sort of class ids."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from fastcands.jit import kernel
 __all__ = ["sort_by_id"]
 
 _DIGIT = 11
-"""Bits taken at once: two passes sort ids of a million classes, and a pass's counts fit in the first-level cache."""
+"""Bits of a pass: two passes sort ids of a million classes, and the counts of a pass fit in the first-level cache."""
 _FEW = 64
-"""Ids that insertion sorts sooner."""
+"""Up to so many ids, insertion sort is faster."""
 
 
 @kernel
-def sort_by_id(ids: Any, order: Any, spare: Any, counts: Any) -> None:
+def sort_by_id(ids: Any, order: Any, workspace: Any, counts: Any) -> None:
     """``order = argsort(ids, kind='stable')``.
 
     IN
         ids : (n,) int64, not negative
     SCRATCH
-        spare : (n,) int64
+        workspace : (n,) int64
         counts : (2048,) int64
     OUT
         order : (n,) int64
@@ -34,11 +34,11 @@ def sort_by_id(ids: Any, order: Any, spare: Any, counts: Any) -> None:
     if n <= _FEW:
         for i in range(1, n):
             key = ids[i]
-            place = i
-            while place > 0 and ids[order[place - 1]] > key:
-                order[place] = order[place - 1]
-                place -= 1
-            order[place] = i
+            position = i
+            while position > 0 and ids[order[position - 1]] > key:
+                order[position] = order[position - 1]
+                position -= 1
+            order[position] = i
         return
     shift = 0
     while largest >> shift:
@@ -54,8 +54,8 @@ def sort_by_id(ids: Any, order: Any, spare: Any, counts: Any) -> None:
         for i in range(n):
             which = order[i]
             digit = (ids[which] >> shift) & ((1 << _DIGIT) - 1)
-            spare[counts[digit]] = which
+            workspace[counts[digit]] = which
             counts[digit] += 1
         for i in range(n):
-            order[i] = spare[i]
+            order[i] = workspace[i]
         shift += _DIGIT

@@ -1,4 +1,4 @@
-"""Where the rows of a class table are: one array or several shards."""
+"""A class table as kernels see it: addresses of the rows of one array or of several shards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcands.jit import kernel
-from fastcands.simd.memory import as_float32, float32_at, float64_at, uint16_at
+from fastcands.simd.memory import as_float32, float32_at, float32_bits, float64_at, uint16_at
 
 __all__ = [
     "BFLOAT16", "FLOAT16", "FLOAT32", "FLOAT64", "TableView", "bias_of", "float16_value", "number_at", "row_address",
@@ -15,18 +15,21 @@ __all__ = [
 
 
 FLOAT32, FLOAT64, FLOAT16, BFLOAT16 = range(4)
-"""How a table is stored. Half-precision numbers are read as bits: Numba has no type for them on processors."""
+"""Dtype of the stored numbers. float16 and bfloat16 are read as bits: Numba has no type for them on processors."""
+
+_HALF_BITS = np.uint32(0x3F000000)
+"""0.5, as bits."""
 
 
 class TableView(NamedTuple):
-    """A table in memory, for kernels: addresses in place of arrays, so that dtype, strides and shards need no types."""
+    """A table in memory, by addresses: kernels are compiled once for all dtypes, strides and numbers of shards."""
 
     starts: Any
-    """(shards,) int64, where each shard begins; none of them where there is no table."""
+    """(shards,) int64, the address of each shard; (0,) if there is no table."""
     strides: Any
     """(shards,) int64, bytes from row to row."""
     feature_stride: int
-    """Bytes from number to number of a row."""
+    """Bytes from one number of a row to the next."""
     storage: int
     """FLOAT32, FLOAT64, FLOAT16 or BFLOAT16."""
     width: int
@@ -34,30 +37,34 @@ class TableView(NamedTuple):
     total: int
     """Rows of all shards."""
     by_mod: bool
-    """Whether row i is in shard i % shards; else shards hold consecutive rows, the first ones one more."""
+    """Whether row i is in shard i % shards; otherwise shards have consecutive rows, the first few one row more."""
 
 
 @kernel
 def float16_value(bits: Any) -> Any:
-    """Return the float32 value of an IEEE half-precision number.
+    """Return the float32 value of an IEEE half-precision number, exactly, whether denormal numbers are flushed or not.
+
+    All that float16 has is a normal number in float32, its denormal numbers too. So the exponent is moved as an
+    integer. A product would do both at once, but it would meet a denormal factor. NaN keeps its sign, its payload and
+    whether it is quiet, as in NumPy.
 
     IN
         bits : uint16
     """
     wide = np.uint32(bits)
-    sign = (wide & np.uint32(0x8000)) << np.uint32(16)
-    rest = (wide & np.uint32(0x7FFF)) << np.uint32(13)
-    if rest >= np.uint32(0x0F800000):  # infinity and NaN keep the largest exponent
-        return as_float32(np.uint32(sign | rest | np.uint32(0x70000000)))
-    # moving the exponent by a product is right for denormal halves too
-    return as_float32(sign) + as_float32(np.uint32(rest)) * np.float32(2.0**112) * (
-        np.float32(-1.0) if sign else np.float32(1.0)
-    )
+    rest = np.uint32((wide & np.uint32(0x7FFF)) << np.uint32(13))
+    # m 2^-24, of a denormal half: the last bits of 0.5 + m 2^-24, of which 0.5 is taken away
+    small = float32_bits(as_float32(np.uint32(_HALF_BITS + (rest >> np.uint32(13)))) - np.float32(0.5))
+    normal = np.uint32(rest + np.uint32(112 << 23))
+    special = np.uint32(rest | np.uint32(0x70000000))  # infinity and NaN keep the largest exponent
+    magnitude = normal if rest < np.uint32(0x0F800000) else special
+    magnitude = small if rest < np.uint32(0x00800000) else magnitude
+    return as_float32(np.uint32(magnitude | np.uint32((wide & np.uint32(0x8000)) << np.uint32(16))))
 
 
 @kernel
 def row_address(table: Any, row: int) -> Any:
-    """Return where a row of the table begins, int64.
+    """Return the address of a row of the table, int64.
 
     IN
         table : TableView
@@ -67,15 +74,15 @@ def row_address(table: Any, row: int) -> Any:
     if shards == 1:
         return table.starts[0] + row * table.strides[0]
     if table.by_mod:
-        shard, place = row % shards, row // shards
+        shard, local = row % shards, row // shards
     else:
         small, extra = table.total // shards, table.total % shards
         longer = extra * (small + 1)
         if row < longer:
-            shard, place = row // (small + 1), row % (small + 1)
+            shard, local = row // (small + 1), row % (small + 1)
         else:
-            shard, place = extra + (row - longer) // small, (row - longer) % small
-    return table.starts[shard] + place * table.strides[shard]
+            shard, local = extra + (row - longer) // small, (row - longer) % small
+    return table.starts[shard] + local * table.strides[shard]
 
 
 @kernel
@@ -97,11 +104,11 @@ def number_at(where: int, storage: int) -> Any:
 
 @kernel
 def bias_of(biases: Any, row: int, temperature: float) -> Any:
-    """Return a class's bias as the logits use it, 0 where there are none.
+    """Return the bias of a class divided by the temperature, 0 if there are no biases.
 
     IN
         biases : TableView of width 1
         row : class id
-        temperature : what biases are divided by
+        temperature : float64
     """
     return number_at(row_address(biases, row), biases.storage) / temperature if len(biases.starts) else 0.0

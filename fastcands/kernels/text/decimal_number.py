@@ -1,4 +1,4 @@
-"""Decimal numbers in text, right as float32."""
+"""Decimal numbers in text, correctly rounded to float32."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _MAX_DIGITS = 18  # an int64 holds any number of so many digits
 def decimal_number(text: Any, start: int, stop: int) -> float:
     """Return the decimal number that is all of ``text[start:stop]``, NaN if it is none or a difficult one.
 
-    It is right as a float32: where a product of two rounded numbers leaves a doubt, the caller is to read it otherwise.
+    It is right as a float32: if a product of two rounded numbers is not precise enough, the caller must parse the text
+    in another way.
 
     IN
         text : (n,) uint8

@@ -29,8 +29,8 @@ def _is_space(c: int) -> bool:
 def parse_lines(text: Any, progress: Any, num_shards: int, shard: int, out: Any, difficult: Any) -> int:
     """Read the weight at the end of each complete line, after its last comma.
 
-    Lines without any character are passed over and not counted, carriage returns count as no character, and of the
-    lines counted only one in num_shards is read. Blanks and tabs around the number are no part of it. Stops early when
+    Lines without any character are skipped and not counted, carriage returns count as no character, and of the
+    lines counted only one in num_shards is read. Blanks and tabs around the number are ignored. Stops early when
     `difficult` is full.
 
     IN
@@ -39,7 +39,7 @@ def parse_lines(text: Any, progress: Any, num_shards: int, shard: int, out: Any,
         shard : int64, lines with ``count % num_shards == shard`` are read
     OUT
         progress : (4,) int64, updated: lines, lines counted, weights so far, and the rows of `difficult` now filled
-        out : (N,) float32, the weights; those that find no room are counted only
+        out : (N,) float32, the weights; further ones are only counted
         difficult : (M, 4) int64: weight, line, start and stop of each field that is left to the caller
     Returns the number of bytes up to the end of the last line that is done.
     """

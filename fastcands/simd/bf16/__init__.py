@@ -1,1 +1,1 @@
-"""What stands between products of packed bfloat16 blocks: packing, epilogues, sums. Vectors always have 16 lanes."""
+"""What is done between products of packed bfloat16 blocks: packing, epilogues, sums. Vectors always have 16 lanes."""

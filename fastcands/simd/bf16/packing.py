@@ -1,7 +1,7 @@
 """float32 blocks rounded to bfloat16 and packed, as left or right blocks (`fastcands.simd.dot.blocks`).
 
-Seen as 16 x 16 words, a left tile of M is the transpose of a right tile of M transposed, so four packers are two and a
-transposition in registers.
+Seen as 16 x 16 words of 32 bits, a left tile of M is the transpose of a right tile of M transposed. So the four packers
+are two packers and a transposition in registers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _INTP = types.intp
 _INT32 = ir.IntType(32)
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _WORDS = ir.VectorType(_INT32, LANES)
-_HALVES = ir.VectorType(ir.IntType(16), 2 * LANES)
+_BFLOATS = ir.VectorType(ir.IntType(16), 2 * LANES)
 
 
 def _indices(numbers: list[int]) -> Any:
@@ -49,8 +49,8 @@ def _store(builder: Any, vector: Any, where: Any, offset: Any) -> None:
 
 
 def emit_lo(builder: Any, first: Any, second: Any, rounded: Any) -> Any:
-    """Emit what rounding lost, rounded; 0 where that is no number."""
-    undefined = ir.Constant(_HALVES, ir.Undefined)
+    """Emit the lo parts: what rounding lost, rounded itself; 0 where that is not finite."""
+    undefined = ir.Constant(_BFLOATS, ir.Undefined)
     zero = ir.Constant(_FLOATS, [ir.Constant(ir.FloatType(), 0.0)] * 16)
     sixteen = ir.Constant(_WORDS, [16] * 16)
     parts = []
@@ -77,7 +77,7 @@ def emit_right(builder: Any, even: Any, odd: Any, out: Any, line: Any) -> None:
 
 
 def _transposed(builder: Any, lines: list[Any]) -> list[Any]:
-    """Emit the transpose of 16 x 16 words: four times every line is zipped with the one eight further down."""
+    """Emit the transpose of 16 x 16 words: four rounds, each interleaves line i with line i + 8."""
     for _ in range(4):
         lines = [builder.shuffle_vector(lines[i // 2], lines[i // 2 + 8], _ZIP[i % 2]) for i in range(16)]
     return lines
@@ -85,7 +85,7 @@ def _transposed(builder: Any, lines: list[Any]) -> list[Any]:
 
 def _emit_block(builder: Any, rows: list[Any], out: Any, offset: int, right: bool, transposed: bool) -> None:
     """Store 32 rounded rows as one block."""
-    # a left tile has its rows as lines, a right one zips two; transposed, each takes the other's way first
+    # a left tile has rows as lines, a right tile interleaves two rows; transposed, it is the other way round
     if right == transposed:
         tiles = [rows[:16], rows[16:]]
     else:
@@ -100,7 +100,7 @@ def _emit_block(builder: Any, rows: list[Any], out: Any, offset: int, right: boo
 
 
 def _emit_packer(builder: Any, arguments: Any, right: bool, transposed: bool) -> None:
-    """Emit the packing of 32 rows that lie `stride` numbers apart, and of their lo parts if `split` is not 0."""
+    """Emit the packing of 32 rows, `stride` numbers apart, and of their lo parts if `split` is not 0."""
     source, stride, split, out = arguments
     step = builder.mul(stride, int64(4))
     starts = [builder.add(source, builder.mul(step, int64(r))) for r in range(SIDE)]
@@ -112,7 +112,7 @@ def _emit_packer(builder: Any, arguments: Any, right: bool, transposed: bool) ->
     _emit_block(builder, [emit_rounded(builder, *both(start)) for start in starts], out, 0, right, transposed)
     with builder.if_then(is_set(builder, split)):
         rows = []
-        for start in starts:  # read and rounded once more: 32 rows do not stay in registers
+        for start in starts:  # read and rounded again: 32 rows do not fit in registers
             values = both(start)
             rows.append(emit_lo(builder, *values, emit_rounded(builder, *values)))
         _emit_block(builder, rows, out, BLOCK_BYTES, right, transposed)
@@ -120,13 +120,14 @@ def _emit_packer(builder: Any, arguments: Any, right: bool, transposed: bool) ->
 
 @intrinsic  # type: ignore[untyped-decorator]
 def interleave_block(typingctx: Any, block: Any, split: Any, out: Any) -> Any:
-    """Turn a left block of M into a right one whose tiles have the even and the odd columns of M.
+    """Turn a left block of M into a right one: the first tile has the even columns of M, the second the odd ones.
 
-    Words of two rows exchange halves, with no exchange between words: half the price of the usual order.
+    Each word of one row swaps 16 bits with the same word of the next row. No number moves to another word, so this
+    costs half as much as the usual order.
 
     IN
         block : address of a left block
-        split : whether a second one with lo parts follows
+        split : whether a second block with lo parts follows
     OUT
         out : address of as many right blocks
     """

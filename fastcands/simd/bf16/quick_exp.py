@@ -1,8 +1,8 @@
-"""Exponentials and logistic functions for sums of products of bfloat16 numbers.
+"""Fast exponentials and logistic functions, for sums of products of bfloat16 numbers.
 
-An instruction set gives the parts of 2^x: x less its floor, and p 2^floor(x), which is 0 or infinite where it must be.
-A polynomial of degree 5 is within 1.5e-7 of 2^x on [0, 1). x = z log2(e) is rounded once, which makes e^z as uncertain
-as rounding z does: these are for sums of products, which are no better.
+An instruction set gives the parts of 2^x: x minus its floor, and p 2^floor(x), which is 0 or infinite where it
+underflows or overflows. A polynomial of degree 5 is within 1.5e-7 of 2^x on [0, 1). x = z log2(e) is rounded once,
+which changes e^z as much as rounding z does. That is enough here: sums of bfloat16 products are no more precise.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _LOG1P = (
 
 
 def _polynomial(lanes: Lanes, coefficients: tuple[float, ...], x: Any) -> Any:
-    total = lanes.const(coefficients[-1])
+    result = lanes.const(coefficients[-1])
     for coefficient in coefficients[-2::-1]:
-        total = lanes.fma(total, x, lanes.const(coefficient))
-    return total
+        result = lanes.fma(result, x, lanes.const(coefficient))
+    return result
 
 
 def emit_quick_exp(lanes: Lanes, z: Any) -> Any:
@@ -47,8 +47,8 @@ def emit_quick_softplus_and_sigmoid(lanes: Lanes, z: Any) -> tuple[Any, Any]:
     positive = builder.fcmp_ordered(">", z, zero)
     small = emit_quick_exp(lanes, builder.select(positive, builder.fsub(zero, z), z))
     # the larger of z and 0, z where it is NaN
-    high = builder.select(builder.fcmp_ordered("<=", z, zero), zero, z)
-    softplus = lanes.fma(small, _polynomial(lanes, _LOG1P, small), high)
+    positive_part = builder.select(builder.fcmp_ordered("<=", z, zero), zero, z)
+    softplus = lanes.fma(small, _polynomial(lanes, _LOG1P, small), positive_part)
     divisor = builder.fadd(small, one)
     guess = chosen().emit_reciprocal(lanes, divisor)
     inverse = builder.fmul(guess, builder.fsub(lanes.const(2), builder.fmul(divisor, guess)))

@@ -1,7 +1,7 @@
-"""The epilogue of a block of logits: rows become what a loss makes of them, rounded and packed for the next product.
+"""The epilogue of a block of logits: a loss's formula, whose results are rounded and packed for the next product.
 
-A block has classes (candidates) as rows and examples as columns. It lies in the first-level cache, and two rows at a
-time become numbers of bfloat16, while the next block's product runs if the instruction set can do both.
+A block has one row for each class (or candidate) and one column for each example. It is in the first-level cache. The
+epilogue works on two rows at a time; if the instruction set can do both, the next block's product runs meanwhile.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from fastcands.simd.dot.blocks import BLOCK_BYTES, LANES, LINE, int64, is_set
 from fastcands.simd.memory import emit_prefetch
 from fastcands.simd.vector import Lanes
 
-__all__ = ["HALVES", "Formula", "PackedRows", "Running", "each_row", "vectors"]
+__all__ = ["VECTOR_OFFSETS", "Formula", "PackedRows", "Running", "each_row", "vectors"]
 
-HALVES = (0, LINE)
-"""Where the two vectors of a row of a block are, in bytes."""
+VECTOR_OFFSETS = (0, LINE)
+"""Where the two vectors of a row of a block start, in bytes."""
 _ROW = 2 * LINE
 
 
 def vectors(lanes: Lanes, where: Any) -> list[Any]:
-    """Return 32 numbers of memory as two vectors."""
-    return [lanes.load(lanes.at(where, half)) for half in HALVES]
+    """Load 32 numbers as two vectors."""
+    return [lanes.load(lanes.at(where, offset)) for offset in VECTOR_OFFSETS]
 
 
 @contextmanager
 def each_row(lanes: Lanes, block: Any) -> Iterator[list[Any]]:
-    """Loop over rows of logits: two vectors of ``block + offsets[:, None]`` each.
+    """Loop over the rows of a block of logits, two vectors of ``block + offsets[:, None]`` each.
 
-    `block` has addresses ``block`` and ``offsets``, and how many ``rows``.
+    `block` has the addresses ``block`` and ``offsets``, and the number of ``rows``.
     """
     builder = lanes.builder
     with cgutils.for_range(builder, block.rows) as loop:
@@ -45,7 +45,7 @@ def each_row(lanes: Lanes, block: Any) -> Iterator[list[Any]]:
 
 
 class Running:
-    """Numbers of 32 examples in registers: loaded at once, changed row by row, stored at the end.
+    """Running sums or maxima of 32 examples in registers: loaded first, updated row by row, stored at the end.
 
     Parameters
     ----------
@@ -59,33 +59,33 @@ class Running:
         self._lanes, self._where = lanes, where
         self._slots = [lanes.variable(value) for value in vectors(lanes, where)]
 
-    def get(self, half: int) -> Any:
-        """Return one of the two vectors."""
-        return self._lanes.builder.load(self._slots[half])
+    def get(self, j: int) -> Any:
+        """Return vector `j`, 0 or 1."""
+        return self._lanes.builder.load(self._slots[j])
 
-    def set(self, half: int, value: Any) -> None:
-        """Change one of the two vectors."""
-        self._lanes.builder.store(value, self._slots[half])
+    def set(self, j: int, value: Any) -> None:
+        """Set vector `j`, 0 or 1."""
+        self._lanes.builder.store(value, self._slots[j])
 
     def emit_end(self) -> None:
         """Emit the stores to memory."""
-        for half, offset in enumerate(HALVES):
-            self._lanes.store(self.get(half), self._lanes.at(self._where, offset))
+        for j, offset in enumerate(VECTOR_OFFSETS):
+            self._lanes.store(self.get(j), self._lanes.at(self._where, offset))
 
 
 class Formula(ABC):
-    """What a loss makes of logits: all that differs between the epilogues of losses."""
+    """What a loss computes from a logit: the only part in which the epilogues of losses differ."""
 
     running: tuple[Running, ...] = ()
-    """What it adds up along the rows."""
+    """Its running sums and maxima over the rows."""
 
     @abstractmethod
-    def emit(self, lanes: Lanes, logit: Any, half: int, row: Any) -> Any:
-        """Emit what 16 logits become, of row `row` of the block, for the first or second half of the examples."""
+    def emit(self, lanes: Lanes, logit: Any, j: int, row: Any) -> Any:
+        """Emit the results for 16 logits: vector `j` (0 or 1) of row `row` of the block."""
 
 
 class PackedRows:
-    """Emits what becomes of a block, two rows at a time: an `Epilogue` of `fastcands.simd.dot.blocks`.
+    """Emits the epilogue of a block, two rows at a time: an `Epilogue` of `fastcands.simd.dot.blocks`.
 
     The logits are ``block + (offsets[:, None] - shifts)``.
 
@@ -94,7 +94,7 @@ class PackedRows:
     lanes : Lanes
         Of 16 float32.
     formula : Formula
-        What logits become.
+        What is computed from the logits.
     split : LLVM value
         Whether packed blocks have lo parts.
     block : LLVM value
@@ -102,17 +102,17 @@ class PackedRows:
     offsets : LLVM value
         Address of 32 float32, added to a row.
     left : LLVM value
-        Address of the left block to be written.
+        Address of the left block that is written.
     shifts : LLVM value, optional
         Address of 32 float32, subtracted from the logits of an example.
     factors : LLVM value, optional
-        Address of 32 float32, which multiply what `formula` makes of an example's logits.
+        Address of 32 float32, one for each example, by which the results of `formula` are multiplied.
     examples : LLVM value, optional
-        How many columns are examples; results are 0 in the others, whatever the block holds.
+        How many columns have an example; results are 0 in the others, whatever the block holds.
     row_sums : LLVM value, optional
-        Address of 32 x 16 float32, to which the halves of each row of results are added.
+        Address of 32 x 16 float32, to which both vectors of each row of results are added.
     right : LLVM value, optional
-        Address of a right block to be written too.
+        Address of a right block that is written too.
     ahead : LLVM value, optional
         Address of the left block that will be written next; prefetched.
     """
@@ -166,13 +166,13 @@ class PackedRows:
         builder = self._lanes.builder
         row = builder.shl(pair, int64(1))
         rows = [self._emit_row(builder.add(row, int64(r))) for r in range(2)]
-        rounded = [chosen().emit_rounded(builder, *halves) for halves in rows]
+        rounded = [chosen().emit_rounded(builder, *values) for values in rows]
         self._emit_packed(pair, row, rounded, 0)
         with builder.if_then(self._is_split):
-            lost = [emit_lo(builder, halves[0], halves[1], line) for halves, line in zip(rows, rounded, strict=True)]
+            lost = [emit_lo(builder, values[0], values[1], line) for values, line in zip(rows, rounded, strict=True)]
             self._emit_packed(pair, row, lost, 1)
 
     def emit_end(self) -> None:
-        """Emit the stores of what the formula added up."""
+        """Emit the stores of the formula's running sums and maxima."""
         for each in self._formula.running:
             each.emit_end()

@@ -1,4 +1,4 @@
-"""Blocks of sums that products leave, and sums of packed gradients along examples."""
+"""Copies of blocks of sums, which products wrote, to scattered rows; sums of packed gradients over examples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["add_weighted_rows", "scatter_block"]
 
 _INTP = types.intp
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
-_HALVES = (0, LINE)
+_VECTOR_OFFSETS = (0, LINE)
 _ROW = 2 * LINE
 """Bytes of a row of a block of float32: two vectors."""
 
@@ -30,10 +30,10 @@ def scatter_block(typingctx: Any, block: Any, rows: Any, numbers: Any, out: Any,
 
     IN
         block : address of 32 x 32 float32, contiguous
-        rows : how many
-        numbers : address of as many int64
+        rows : how many rows
+        numbers : address of as many int64, the row of the result for each
         out_stride : numbers from row to row of the result
-        features : how many of the 32 features exist; the others are not touched
+        features : how many of the 32 features exist; the others are not written
     OUT
         out : address of the result's first row, at the first feature of the block
     """
@@ -48,8 +48,8 @@ def scatter_block(typingctx: Any, block: Any, rows: Any, numbers: Any, out: Any,
             )
             target = lanes.at(out, lanes.bytes_of(builder.mul(number, out_stride)))
             source = lanes.at(block, _offset(lanes, loop.index, _ROW))
-            for half, mask in zip(_HALVES, masks, strict=True):
-                lanes.store_masked(lanes.load(lanes.at(source, half)), lanes.at(target, half), mask)
+            for vector_offset, mask in zip(_VECTOR_OFFSETS, masks, strict=True):
+                lanes.store_masked(lanes.load(lanes.at(source, vector_offset)), lanes.at(target, vector_offset), mask)
         return context.get_dummy_value()
 
     return types.void(*[_INTP] * 6), codegen
@@ -57,7 +57,7 @@ def scatter_block(typingctx: Any, block: Any, rows: Any, numbers: Any, out: Any,
 
 @intrinsic  # type: ignore[untyped-decorator]
 def add_weighted_rows(typingctx: Any, panel: Any, blocks: Any, split: Any, factors: Any, sums: Any) -> Any:
-    """``sums[i] = (row i of all blocks * factors)`` added up in 16 lanes, for 32 rows of a panel of left blocks.
+    """``sums[i] = (row i of all blocks * factors)``, summed in 16 lanes, for 32 rows of a panel of left blocks.
 
     IN
         panel : address of the first left block
@@ -76,7 +76,7 @@ def add_weighted_rows(typingctx: Any, panel: Any, blocks: Any, split: Any, facto
         every_second = [
             ir.Constant(ir.VectorType(_INT32, 16), [2 * lane + odd for lane in range(16)]) for odd in range(2)
         ]
-        for tile in range(2):  # sixteen sums at a time stay in registers
+        for tile in range(2):  # sixteen sums fit in registers
             slots = [lanes.variable(lanes.const(0)) for _ in range(16)]
             with cgutils.for_range(builder, blocks) as loop:
                 first, second = (
@@ -91,8 +91,8 @@ def add_weighted_rows(typingctx: Any, panel: Any, blocks: Any, split: Any, facto
                         words = builder.bitcast(lanes.load(lanes.at(start, (16 * tile + i) * LINE)), lanes.int_type)
                         even = builder.bitcast(builder.shl(words, lanes.int_const(16)), lanes.type)
                         odd = builder.bitcast(builder.and_(words, lanes.int_const(-65536)), lanes.type)
-                        total = lanes.fma(even, weights[0], builder.load(slot))
-                        builder.store(lanes.fma(odd, weights[1], total), slot)
+                        added = lanes.fma(even, weights[0], builder.load(slot))
+                        builder.store(lanes.fma(odd, weights[1], added), slot)
 
                 add(start)
                 with builder.if_then(is_split):

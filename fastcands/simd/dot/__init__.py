@@ -1,13 +1,13 @@
-"""Products of packed blocks of bfloat16, by whichever instruction set there is.
+"""Products of packed blocks of bfloat16, by the instruction set that the processor has.
 
-Each file named in `INSTRUCTION_SETS` is one. It exports the names of `InstructionSet`: whether it is usable, emitters
-of the product and of the vector arithmetic around it, and of each emitter a twin, what it computes in NumPy. The first
-one that is usable here is chosen. ``portable`` is usable everywhere, but so slow that it is only for tests. The
-environment variable ``FASTCANDS_BF16_ISA`` chooses by name.
+`INSTRUCTION_SETS` names one file of this folder for each. A file exports the names of `InstructionSet`: whether it is
+usable, emitters of the product and of the vector arithmetic around it, and a twin of each emitter, which computes the
+same in NumPy. The first usable one is chosen. ``portable`` is usable everywhere, but so slow that it is only for
+tests. The environment variable ``FASTCANDS_BF16_ISA`` chooses one by name.
 
-The choice is made when it is first needed, not at import: some operating systems must be asked. It changes machine
-code, so kernels below a folder ``bf16`` have it in their key in the cache (`fastcands.cache.vary`); no other kernel may
-use an emitter that depends on it.
+The choice is made when it is first needed, not at import, because some operating systems must grant permission. It
+changes machine code, so it is part of the cache key of kernels in a folder ``bf16`` (`fastcands.cache.vary`); no other
+kernel may use an emitter that depends on it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 INSTRUCTION_SETS = ("amx", "portable")
 """Files of this folder, best first."""
 PORTABLE = "portable"
-"""The one that is never chosen by itself."""
+"""Used only where no other one is usable, or by name."""
 VARIABLE = "FASTCANDS_BF16_ISA"
 
 _Floats = NDArray[np.float32]
@@ -68,19 +68,19 @@ class InstructionSet(Protocol):
         """Emit `block_product`."""
 
     def emit_overlapped(self, builder: Any, product: Sequence[Any], epilogue: Epilogue) -> None:
-        """Emit a product from zero (left, right, steps, split, out) and, where that is faster at once, an epilogue."""
+        """Emit a product from zero (left, right, steps, split, out) and an epilogue, at once where that is faster."""
 
     def emit_rounded(self, builder: Any, first: Any, second: Any) -> Any:
         """Emit 2 x 16 float32 as 32 bfloat16: nearest, ties to even, NaN to NaN, denormals to 0; as int16."""
 
     def emit_fraction(self, lanes: Lanes, x: Any) -> Any:
-        """Emit x less its floor, from 0 to 1; 0 for infinities."""
+        """Emit x minus its floor, from 0 to 1; 0 for infinities."""
 
     def emit_scaled(self, lanes: Lanes, x: Any, exponent: Any) -> Any:
-        """Emit x 2^floor(exponent), 0 or infinite where it must be."""
+        """Emit x 2^floor(exponent); 0 or infinite where that underflows or overflows."""
 
     def emit_reciprocal(self, lanes: Lanes, x: Any) -> Any:
-        """Emit 1 / x for x from 1 to 2, within 2^-14 of itself."""
+        """Emit 1 / x for x from 1 to 2, with a relative error of at most 2^-14."""
 
     def product_twin(self, sums: _Floats, left: _Floats, right: _Floats) -> _Floats:
         """Return what one step of an unsplit product adds to sums, (32, 32) each."""
@@ -95,7 +95,7 @@ class InstructionSet(Protocol):
         """Return what `emit_scaled` makes of numbers."""
 
     def reciprocal_twin(self, x: _Floats) -> tuple[_Floats, float]:
-        """Return 1 / x, and how far `emit_reciprocal` may be from it, relative to it."""
+        """Return 1 / x, and the largest relative error of `emit_reciprocal`."""
 
 
 def instruction_set(name: str) -> InstructionSet:
@@ -105,7 +105,7 @@ def instruction_set(name: str) -> InstructionSet:
 
 @functools.cache
 def _choice() -> tuple[str, str | None]:
-    """Return which instruction set kernels use, and why the tiers cannot be computed by it, None when they can."""
+    """Return which instruction set kernels use, and why the bfloat16 tiers cannot use it, None when they can."""
     asked = os.environ.get(VARIABLE)
     if asked:
         if asked not in INSTRUCTION_SETS:
@@ -174,7 +174,7 @@ def configure(typingctx: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def release(typingctx: Any) -> Any:
-    """Give back what `configure` took."""
+    """Undo `configure`."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         chosen().emit_release(builder)
@@ -189,17 +189,17 @@ def block_product(
 ) -> Any:
     """``out (+)= sum over steps of left block @ right block``, 32 x 32 float32.
 
-    Sums begin at zero, or at what is in memory, and go along k in one chain: how k is cut into calls changes no bit.
-    Only infinities, overflows and denormals depend on the instruction set beyond the rounding of sums.
+    Sums begin at zero, or at what is in memory, and go along k in one chain, so splitting k over several calls changes
+    no bit. Instruction sets differ in the rounding of sums, and in infinities, overflows and denormals.
 
     IN
         left, right : addresses of panels of blocks, on cache lines
         steps : blocks in each
         split : 1 where each block is followed by its lo parts, else 0
         add : whether to add to what is in `out`
-        out_stride : numbers from row to row of `out`, a multiple of 16
+        out_stride : numbers from row to row of `out`
     OUT
-        out : address of 32 rows of 32 float32, on a cache line
+        out : address of 32 rows of 32 float32; faster if each begins on a cache line
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -14,14 +14,14 @@ tile to a third. Four tiles hold sums of 32 x 32 numbers, two a pair of left, tw
     | tile 5  |  -----------> | tile 2  | tile 3  |
     +---------+               +---------+---------+
 
-Split panels change one side at a time: 8 loads for 12 products. The instruction takes denormal numbers as zero. A tile
-that crosses cache lines loads at half the speed. All tiles of a step are loaded before its products: at times a
-processor takes a whole latency for each tile instruction, and then a load that waits for a product costs a fifth of the
-speed. Panels longer than the first-level cache are prefetched two steps ahead, line by line between the products.
+With split panels, only one side changes between products: 8 loads for 12 products. The instruction treats denormal
+numbers as zero. A tile that crosses cache lines loads at half the speed. All tiles of a step are loaded before its
+products: at times a processor takes a full latency for each tile instruction, and then a load that waits for a product
+costs a fifth of the speed. Panels may not fit in the first-level cache, so they are prefetched two steps ahead, line by
+line between the products.
 
-Tiles hold 8 KiB of a thread's state, so Linux grants them on request only, once for a whole process; threads and forked
-children have what the process was granted. Nothing here runs at import: a process that never asks keeps its signal
-frames small.
+Tiles are 8 KiB of a thread's state, so Linux grants them only on request, once for a whole process; its threads and
+forked children have them too. Nothing here runs at import: a process without that permission has small signal frames.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ __all__ = [
 
 _NEEDED = ("amx-tile", "amx-bf16", "avx512bf16")
 _VECTOR_BYTES = 64
-"""What comes between the products is AVX-512, in all its usual parts: `target` looks for them."""
+"""The epilogues are AVX-512 code; `target` chooses vectors of this size only where all needed parts of it exist."""
 _ARCH_PRCTL = 158
 """The number of the system call on x86-64."""
 _REQUEST_STATE = 0x1023
@@ -69,7 +69,7 @@ _TILE_DATA = 18
 
 
 def _request() -> str | None:
-    """Ask the operating system for the tiles; return why not, None when they are granted."""
+    """Request the tiles from the operating system; return why it refused, None when it granted them."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syscall(_ARCH_PRCTL, _REQUEST_STATE, _TILE_DATA) == 0:
         return None
@@ -78,7 +78,7 @@ def _request() -> str | None:
 
 @functools.cache
 def unusable() -> str | None:
-    """Return why kernels cannot use AMX, None when they can; the operating system is asked once.
+    """Return why kernels cannot use AMX, None when they can; the request to the operating system is made once.
 
     Returns
     -------
@@ -104,10 +104,10 @@ def unusable() -> str | None:
 
 
 _PREFETCHED_STEPS = 2
-"""How far ahead panels are prefetched."""
+"""How many steps ahead panels are prefetched."""
 
 _PAIRS_A_STEP = 2
-"""Pairs of rows of an epilogue in one step of a product: both take about as long."""
+"""Pairs of rows of the epilogue for each step of a product: both take about as long."""
 
 _INT8, _INT64 = ir.IntType(8), ir.IntType(64)
 _VOID = ir.VoidType()
@@ -179,9 +179,10 @@ def _emit_steps(
     builder: Any, tiles: _Tiles, left: Any, right: Any, steps: Any, split: Any,
     emit_more: Callable[[], None] = lambda: None,
 ) -> None:  # fmt: skip
-    """Emit the loop over k, with something else in each step.
+    """Emit the loop over k, with `emit_more` in each step.
 
-    Whether factors are split is tested in each step: the branch is always predicted, and it is half the code.
+    Whether factors are split is tested in each step: the branch is always predicted, and a second loop would double the
+    code.
     """
     is_split = is_set(builder, split)
     size = builder.select(is_split, int64(2 * BLOCK_BYTES), int64(BLOCK_BYTES))
@@ -197,12 +198,12 @@ def _emit_steps(
 
 
 def emit_configure(builder: Any) -> None:
-    """Emit what makes this thread's tiles ready, 16 lines of 64 bytes each."""
+    """Emit the configuration of this thread's tiles, 16 lines of 64 bytes each."""
     _Tiles(builder).configure()
 
 
 def emit_release(builder: Any) -> None:
-    """Emit what gives the tiles back: a thread that holds some is slower to switch."""
+    """Emit the release of the tiles: a thread that holds some takes longer to switch."""
     _Tiles(builder).release()
 
 
@@ -213,24 +214,24 @@ def emit_product(
     tiles = _Tiles(builder)
     stride = builder.mul(out_stride, int64(4))
     below = builder.add(out, builder.mul(stride, int64(16)))
-    places = [builder.add(start, int64(offset)) for start in (out, below) for offset in (0, LINE)]
+    addresses = [builder.add(start, int64(offset)) for start in (out, below) for offset in (0, LINE)]
     with builder.if_else(is_set(builder, add)) as (then, otherwise):
         with then:
-            for tile, where in zip(_SUMS, places, strict=True):
+            for tile, where in zip(_SUMS, addresses, strict=True):
                 tiles.load(tile, where, stride)
         with otherwise:
             for tile in _SUMS:
                 tiles.zero(tile)
     _emit_steps(builder, tiles, left, right, steps, split)
-    for tile, where in zip(_SUMS, places, strict=True):
+    for tile, where in zip(_SUMS, addresses, strict=True):
         tiles.store(tile, where, stride)
 
 
 def emit_overlapped(builder: Any, product: Sequence[Any], epilogue: Epilogue) -> None:
     """Emit a product into one block, each step of it followed by some rows of the epilogue of another.
 
-    The vector units work on rows, which wait for none of the product, while the tile unit multiplies. `product` is
-    left, right, steps, split and out, as in `emit_product`; out is contiguous.
+    The rows do not depend on the product, so the vector units work on them while the tile unit multiplies. `product`
+    is left, right, steps, split and out, as in `emit_product`; out is contiguous.
     """
     left, right, steps, split, out = product
     tiles, stride = _Tiles(builder), int64(2 * LINE)
@@ -239,9 +240,9 @@ def emit_overlapped(builder: Any, product: Sequence[Any], epilogue: Epilogue) ->
 
     def emit_some_rows() -> None:
         first = builder.load(done)
-        left_over = builder.sub(pairs, first)
+        remaining = builder.sub(pairs, first)
         most = int64(_PAIRS_A_STEP)
-        here = builder.select(builder.icmp_signed("<", left_over, most), left_over, most)
+        here = builder.select(builder.icmp_signed("<", remaining, most), remaining, most)
         with cgutils.for_range(builder, here) as loop:
             epilogue.emit_rows(builder.add(first, loop.index))
         builder.store(builder.add(first, here), done)
@@ -267,9 +268,9 @@ def product_twin(
 ) -> NDArray[np.float32]:
     """Return sums + left @ right of a step, each (32, 32), as ``tdpbf16ps`` forms it.
 
-    Even and odd k have sums of their own, from zero, by fused multiplications; then both are added, then the sums.
-    Denormal operands and results are zero. A fused result is rounded here by way of float64, which holds the exact
-    product of two bfloat16 numbers; the sum with it is twice rounded at worst where 2^29 lies between them.
+    Even and odd k have separate sums, from zero, by fused multiply-adds; then both are added together, then to `sums`.
+    Denormal operands and results are zero. A fused result is rounded here through float64, which holds the exact
+    product of two bfloat16 numbers; the sum with it is rounded twice only if they differ by a factor above 2^29.
     """
     sums, left, right = _flushed(sums), _flushed(left), _flushed(right)
     parts = np.zeros((2, SIDE, SIDE), np.float32)

@@ -1,7 +1,7 @@
-"""What lies between two products, by instructions of AVX-512: rounding to bfloat16, and the parts of an exponential.
+"""The vector arithmetic between products, in AVX-512: rounding to bfloat16, and the parts of an exponential.
 
-Every instruction set that comes with AVX512-BF16 can take its vector arithmetic from here. Each emitter has a twin:
-what the instruction does, in NumPy.
+Every instruction set on a processor with AVX512-BF16 can use it. Each emitter has a twin: what the instruction does, in
+NumPy.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ __all__ = [
 
 _INT16, _INT32 = ir.IntType(16), ir.IntType(32)
 _TO_FLOOR, _AS_SET = 1, 4
-"""Rounding modes: reduce by the floor; as the control register says."""
+"""Rounding modes: subtract the floor; the mode of the control register."""
 
 
 class _BFloat16(ir.Type):  # type: ignore[misc]
-    """LLVM's type, of which llvmlite has no name; vectors of it become vectors of int16 at once."""
+    """LLVM's type bfloat, which llvmlite does not have; vectors of it are cast to int16 at once."""
 
     def _to_string(self) -> str:
         return "bfloat"
@@ -34,7 +34,7 @@ class _BFloat16(ir.Type):  # type: ignore[misc]
 
 _FLOATS = ir.VectorType(ir.FloatType(), 16)
 _ROUNDED = ir.VectorType(_BFloat16(), 32)
-_HALVES = ir.VectorType(_INT16, 32)
+_INT16S = ir.VectorType(_INT16, 32)
 
 
 def _masked(lanes: Lanes, name: str, *arguments: Any, rounding: bool = True) -> Any:
@@ -51,7 +51,7 @@ def emit_rounded(builder: Any, first: Any, second: Any) -> Any:
     """Emit 2 x 16 float32 rounded to bfloat16, as 32 int16 (vcvtne2ps2bf16)."""
     kind = ir.FunctionType(_ROUNDED, [_FLOATS, _FLOATS])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.cvtne2ps2bf16.512")
-    return builder.bitcast(builder.call(function, [second, first]), _HALVES)
+    return builder.bitcast(builder.call(function, [second, first]), _INT16S)
 
 
 def rounded_twin(x: NDArray[np.float32]) -> NDArray[np.uint16]:
@@ -63,17 +63,21 @@ def rounded_twin(x: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 
 def emit_fraction(lanes: Lanes, x: Any) -> Any:
-    """Emit x less its floor (vreduceps)."""
+    """Emit x minus its floor (vreduceps)."""
     return _masked(lanes, "mask.reduce.ps", x, ir.Constant(_INT32, _TO_FLOOR))
 
 
 def fraction_twin(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return x less its floor, rounded down: -0 for integers; 0 for infinities."""
+    """Return x minus its floor, rounded down: -0 for integers; 0 for infinities."""
     with np.errstate(invalid="ignore"):
-        exact = x.astype(np.float64) - np.floor(x.astype(np.float64))  # of float64, but for tiny negative numbers
+        exact = x.astype(np.float64) - np.floor(
+            x.astype(np.float64)
+        )  # exact in float64, except for tiny negative numbers
         nearest = exact.astype(np.float32)
-        down = np.where((nearest > exact) | ((exact == 1) & (x < 0)), np.nextafter(nearest, np.float32(0)), nearest)
-    return np.where(np.isinf(x), np.float32(0), np.where(down == 0, np.float32(-0.0), down))
+        rounded_down = np.where(
+            (nearest > exact) | ((exact == 1) & (x < 0)), np.nextafter(nearest, np.float32(0)), nearest
+        )
+    return np.where(np.isinf(x), np.float32(0), np.where(rounded_down == 0, np.float32(-0.0), rounded_down))
 
 
 def emit_scaled(lanes: Lanes, x: Any, exponent: Any) -> Any:
@@ -97,6 +101,6 @@ def emit_reciprocal(lanes: Lanes, x: Any) -> Any:
 def reciprocal_twin(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
     """Return 1 / x for x from 1 to 2, and the relative error of the instruction.
 
-    Its bits are each maker's own; they promise this bound.
+    Its bits differ between makers of processors; all of them promise this bound.
     """
     return np.float32(1) / x, 2.0**-14

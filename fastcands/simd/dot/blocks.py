@@ -1,7 +1,7 @@
 """Packed blocks of bfloat16 numbers: the two orders in which every instruction set reads them.
 
-A block is 32 x 32 numbers of a matrix M, 2 KiB, two tiles of 16 lines of 64 bytes. As the left operand, k runs along
-the lines; as the right one it is in VNNI order, neighbours in k share a word of 32 bits::
+A block is 32 x 32 numbers of a matrix M, 2 KiB, two tiles of 16 lines of 64 bytes. In a left block, k runs along the
+lines. A right block is in VNNI order: neighbours in k share a word of 32 bits::
 
     left: line i is row i of M              right: tile j, line p has rows 2p and 2p + 1 of M, columns 16j to 16j + 15
     +---------------------------------+     +---------------+---------------+-----+
@@ -9,13 +9,13 @@ the lines; as the right one it is in VNNI order, neighbours in k share a word of
     +---------------------------------+     | M[2p+1, 16j]  | M[2p+1, 16j+1]|     |   one word a column
                                             +---------------+---------------+-----+
 
-A panel is a row of blocks, one after the other along k. Rounded, a number is within 2^-8 of itself. Split, a block is
-followed by a second one with what rounding lost, rounded too: hi + lo is within 2^-16. Where hi is infinite or NaN, lo
-is zero, so that their sum is that.
+A panel is a row of blocks, one after the other along k. Rounding to bfloat16 has a relative error of at most 2^-8. In a
+split panel each block of rounded numbers, hi, is followed by a second one, lo, with what rounding lost, rounded too:
+the relative error of hi + lo is at most 2^-16. Where hi is infinite or NaN, lo is zero, so that their sum is still hi.
 
-A product of split panels adds lo x hi, hi x hi and hi x lo of each step, in this order: what lo x lo would add is below
-what rounding the lo parts lost. An infinite factor gives NaN then, as infinity meets lo parts of both signs; unsplit it
-gives what float32 does.
+A product of split panels adds lo x hi, hi x hi and hi x lo of each step, in this order. lo x lo is left out: it is
+smaller than what rounding the lo parts lost. With split panels an infinite factor gives NaN, as it is multiplied by lo
+parts of both signs; without, it gives the same as in float32.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ BLOCK_BYTES = 2048
 LINE = 64
 TILE_BYTES = 16 * LINE
 LANES = 16
-"""float32 numbers in a line: vectors of the epilogues are that long on every processor."""
+"""float32 numbers in a line: the length of an epilogue's vectors, on every processor."""
 
 _HI, _LO = 0, 1
 PARTS = {False: ((_HI, _HI),), True: ((_LO, _HI), (_HI, _HI), (_HI, _LO))}
-"""Parts of the left and of the right block that are multiplied in a step, in their order, by whether it is split."""
+"""Which parts of the left and the right block a step multiplies, in order, for unsplit and for split panels."""
 
 _INT64 = ir.IntType(64)
 
 
 class Epilogue(Protocol):
-    """What a block of logits becomes while it is in cache, two rows at a time."""
+    """What is done to a block of logits while it is in cache, two rows at a time."""
 
     def emit_rows(self, pair: Any) -> None:
         """Emit rows 2 `pair` and 2 `pair` + 1."""
 
     def emit_end(self) -> None:
-        """Emit what follows all rows."""
+        """Emit what is done after all rows."""
 
 
 def int64(value: int) -> Any:

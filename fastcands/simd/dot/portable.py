@@ -1,8 +1,8 @@
-"""Products of packed blocks by ordinary vector code: right on every processor, several times slower than float32.
+"""Products of packed blocks by ordinary vector code: correct on every processor, several times slower than float32.
 
-It is for tests, which run all of the bfloat16 paths by it where no other instruction set is usable. Sums are formed in
-the order of AMX, by separate multiplications and additions, so that every processor gets the same bits: products of two
-bfloat16 numbers are exact, and results are those of AMX where no number is denormal or overflows.
+It is for tests: with it, all bfloat16 paths run where no other instruction set is usable. Sums are in the order of AMX,
+by separate multiplications and additions, so every processor gets the same bits. As products of two bfloat16 numbers
+are exact, results are those of AMX where no number is denormal or overflows.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ __all__ = [
 
 _INT32 = ir.IntType(32)
 _FLOATS, _WORDS = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(_INT32, LANES)
-_HALVES = ir.VectorType(ir.IntType(16), LANES)
+_INT16S = ir.VectorType(ir.IntType(16), LANES)
 _ALL = ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES)
 _ROW = 2 * LINE
 _WHOLE = 2.0**23
-"""float32 numbers from here on are integers."""
+"""float32 numbers of at least this size are integers."""
 
 
 def unusable() -> str | None:
@@ -62,7 +62,7 @@ def _words(value: int) -> Any:
     return ir.Constant(_WORDS, [value] * LANES)
 
 
-def _halves(builder: Any, words: Any) -> tuple[Any, Any]:
+def _even_and_odd(builder: Any, words: Any) -> tuple[Any, Any]:
     """Return the even and the odd bfloat16 of a line, as float32."""
     even, odd = builder.shl(words, _words(16)), builder.and_(words, _words(-65536))
     return builder.bitcast(even, _FLOATS), builder.bitcast(odd, _FLOATS)
@@ -79,9 +79,9 @@ def _emit_row(builder: Any, line: Any, right: Any, sums: Sequence[Any]) -> None:
             pair = builder.load(pointer(builder, line, builder.mul(loop.index, int64(4)), _INT32))
             undefined = ir.Constant(_WORDS, ir.Undefined)
             first = builder.insert_element(undefined, pair, ir.Constant(_INT32, 0))
-            factors = _halves(builder, builder.shuffle_vector(first, undefined, _ALL))
+            factors = _even_and_odd(builder, builder.shuffle_vector(first, undefined, _ALL))
             at = builder.add(builder.mul(loop.index, int64(LINE)), int64(j * TILE_BYTES))
-            others = _halves(builder, builder.load(pointer(builder, right, at, _WORDS)))
+            others = _even_and_odd(builder, builder.load(pointer(builder, right, at, _WORDS)))
             for part, factor, other in zip(parts, factors, others, strict=True):
                 builder.store(builder.fadd(builder.load(part), builder.fmul(factor, other)), part)
         both = builder.fadd(builder.load(parts[0]), builder.load(parts[1]))
@@ -91,17 +91,19 @@ def _emit_row(builder: Any, line: Any, right: Any, sums: Sequence[Any]) -> None:
 def emit_product(
     builder: Any, left: Any, right: Any, steps: Any, split: Any, add: Any, out: Any, out_stride: Any
 ) -> None:
-    """Emit a product, see `fastcands.simd.dot.block_product`; no address need be aligned to more than 64 bytes."""
+    """Emit a product, see `fastcands.simd.dot.block_product`."""
     size = builder.shl(int64(BLOCK_BYTES), split)
     zero = ir.Constant(_FLOATS, [ir.Constant(ir.FloatType(), 0.0)] * LANES)
     sums = [cgutils.alloca_once(builder, _FLOATS) for _ in range(2)]
     with cgutils.for_range(builder, int64(SIDE)) as rows:
         start = builder.add(out, builder.mul(rows.index, builder.mul(out_stride, int64(4))))
-        places = [pointer(builder, start, j * LINE, _FLOATS) for j in range(2)]
-        for place, slot in zip(places, sums, strict=True):
+        addresses = [pointer(builder, start, j * LINE, _FLOATS) for j in range(2)]
+        for start_of_vector, slot in zip(addresses, sums, strict=True):
             builder.store(zero, slot)
             with builder.if_then(is_set(builder, add)):
-                builder.store(builder.load(place), slot)
+                before = builder.load(start_of_vector)
+                before.align = 4
+                builder.store(before, slot)
         line = builder.add(left, builder.mul(rows.index, int64(LINE)))
         with cgutils.for_range(builder, steps) as loop:
             offset = builder.mul(loop.index, size)
@@ -111,8 +113,8 @@ def emit_product(
                         for part in parts:
                             here = [builder.add(offset, int64(each * BLOCK_BYTES)) for each in part]
                             _emit_row(builder, builder.add(line, here[0]), builder.add(right, here[1]), sums)
-        for place, slot in zip(places, sums, strict=True):
-            builder.store(builder.load(slot), place)
+        for start_of_vector, slot in zip(addresses, sums, strict=True):
+            builder.store(builder.load(slot), start_of_vector).align = 4
 
 
 def product_twin(
@@ -136,7 +138,7 @@ def emit_overlapped(builder: Any, product: Sequence[Any], epilogue: Epilogue) ->
     epilogue.emit_end()
 
 
-def _emit_half(builder: Any, value: Any) -> Any:
+def _emit_16_rounded(builder: Any, value: Any) -> Any:
     """Emit 16 float32 rounded to bfloat16, as 16 int16."""
     bits = builder.bitcast(value, _WORDS)
     even = builder.and_(builder.lshr(bits, _words(16)), _words(1))
@@ -146,31 +148,31 @@ def _emit_half(builder: Any, value: Any) -> Any:
     result = builder.select(builder.fcmp_unordered("uno", value, value), quiet, nearest)
     tiny = builder.icmp_signed("==", builder.and_(bits, _words(0x7F800000)), _words(0))
     result = builder.select(tiny, builder.and_(builder.lshr(bits, _words(16)), _words(0x8000)), result)
-    return builder.trunc(result, _HALVES)
+    return builder.trunc(result, _INT16S)
 
 
 def emit_rounded(builder: Any, first: Any, second: Any) -> Any:
-    """Emit 2 x 16 float32 rounded to bfloat16, as 32 int16; its twin is that of the instruction."""
+    """Emit 2 x 16 float32 rounded to bfloat16, as 32 int16; the twin is that of AVX-512."""
     order = ir.Constant(ir.VectorType(_INT32, 2 * LANES), list(range(2 * LANES)))
-    return builder.shuffle_vector(_emit_half(builder, first), _emit_half(builder, second), order)
+    return builder.shuffle_vector(_emit_16_rounded(builder, first), _emit_16_rounded(builder, second), order)
 
 
 def _emit_floor(lanes: Lanes, x: Any) -> Any:
-    """Emit the floor of numbers below 2^23 in size."""
+    """Emit the floor of numbers whose magnitude is at most 2^23."""
     builder = lanes.builder
     cut = builder.sitofp(builder.fptosi(x, lanes.int_type), lanes.type)
     return builder.select(builder.fcmp_ordered(">", cut, x), builder.fsub(cut, lanes.const(1)), cut)
 
 
 def _between(lanes: Lanes, x: Any, low: float, high: float) -> Any:
-    """Emit x, or the end of a range beyond which it lies; `low` for NaN."""
+    """Emit x limited to the range from `low` to `high`; `low` for NaN."""
     builder = lanes.builder
     x = builder.select(builder.fcmp_ordered(">", x, lanes.const(low)), x, lanes.const(low))
     return builder.select(builder.fcmp_ordered("<", x, lanes.const(high)), x, lanes.const(high))
 
 
 def emit_fraction(lanes: Lanes, x: Any) -> Any:
-    """Emit x less its floor."""
+    """Emit x minus its floor."""
     builder = lanes.builder
     inside = _between(lanes, x, -_WHOLE, _WHOLE)
     fraction = builder.fsub(inside, _emit_floor(lanes, inside))
@@ -178,7 +180,7 @@ def emit_fraction(lanes: Lanes, x: Any) -> Any:
 
 
 def fraction_twin(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return x less its floor; 0 for infinities, -0 for -0."""
+    """Return x minus its floor; 0 for infinities, -0 for -0."""
     with np.errstate(invalid="ignore"):
         return np.where(np.isinf(x), np.float32(0), x - (np.floor(x) + np.float32(0)))
 

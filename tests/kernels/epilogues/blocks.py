@@ -1,4 +1,4 @@
-"""Epilogues of blocks on NumPy arrays, and what becomes of blocks."""
+"""Epilogues of blocks on NumPy arrays, and their packed results."""
 
 from typing import Any
 

@@ -69,7 +69,7 @@ def test_extreme_logits(split):
 
 @pytest.mark.parametrize("rows", [1, 32, 64])
 @pytest.mark.parametrize("scale", [0.01, 1.0, 30.0])
-def test_exponentials_join_running_sums(scale, rows):
+def test_exponentials_are_added_to_running_sums(scale, rows):
     offsets = np.random.default_rng(2).normal(size=rows).astype(np.float32)
     maxima, totals = np.full(SIDE, -1e38, np.float32), np.zeros(SIDE, np.float32)
     logits = []

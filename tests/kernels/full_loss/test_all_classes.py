@@ -1,4 +1,4 @@
-"""What passes over all classes look up in lists of labels."""
+"""Where passes over all classes find the labels of a panel."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from fastcands.kernels.full_loss.all_classes import end_of_panel
 
 
 class Labels(NamedTuple):
-    """What finding the labels of a panel reads of a job."""
+    """The fields of a job that finding the labels of a panel reads."""
 
     label_examples: Any
 

@@ -1,4 +1,4 @@
-"""The merged plan of candidates and labels against sets and dictionaries."""
+"""Merged candidates and labels against sets and dictionaries."""
 
 from typing import Any, NamedTuple
 
@@ -28,14 +28,14 @@ def _plan(sampled, counts, labels, label_order, merge):
     s, n = len(sampled), len(labels)
     classes, gradient_rows, ids = np.empty(s, np.int64), np.empty(s, np.int64), np.empty(s + n, np.int64)
     log_weights, copies = np.empty(s), np.empty(s)
-    columns_of_labels, starts, rows = np.empty(n, np.int64), np.empty(n + 1, np.int64), np.empty(n, np.int64)
-    columns, groups, results = merge_candidates(
+    label_candidates, starts, rows = np.empty(n, np.int64), np.empty(n + 1, np.int64), np.empty(n, np.int64)
+    candidates, distinct, results = merge_candidates(
         sampled, np.argsort(sampled, kind="stable"), np.log(counts), labels, label_order, merge, classes, log_weights,
-        copies, gradient_rows, columns_of_labels, starts, rows, ids,
+        copies, gradient_rows, label_candidates, starts, rows, ids,
     )  # fmt: skip
     return Plan(
-        classes[:columns], log_weights[:columns], copies[:columns], gradient_rows[:columns], columns_of_labels,
-        starts[: groups + 1], rows[:groups], ids[:results],
+        classes[:candidates], log_weights[:candidates], copies[:candidates], gradient_rows[:candidates],
+        label_candidates, starts[: distinct + 1], rows[:distinct], ids[:results],
     )  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def test_merged_copies(sampled, labels, seed):
 
 
 @given(IDS, LABELS, st.integers(0, 2**32 - 1))
-def test_copies_with_another_count_are_columns_of_their_own(sampled, labels, seed):
+def test_copies_with_another_count_are_candidates_of_their_own(sampled, labels, seed):
     sampled, labels = np.array(sampled), np.array(labels, np.int64)
     counts = np.random.default_rng(seed).choice([0.25, 0.5, 3.0], len(sampled))
     order = np.argsort(labels, kind="stable")
@@ -77,9 +77,9 @@ def test_copies_with_another_count_are_columns_of_their_own(sampled, labels, see
     _check_labels(plan, sampled, labels, order)
     assert (np.diff(plan.classes) >= 0).all()
     pairs = list(zip(sampled.tolist(), (-np.log(counts)).tolist(), strict=True))
-    columns = list(zip(plan.classes.tolist(), plan.log_weights.tolist(), strict=True))
-    assert sorted(columns) == sorted(set(pairs))
-    assert plan.copies.tolist() == [pairs.count(column) for column in columns]
+    candidates = list(zip(plan.classes.tolist(), plan.log_weights.tolist(), strict=True))
+    assert sorted(candidates) == sorted(set(pairs))
+    assert plan.copies.tolist() == [pairs.count(pair) for pair in candidates]
 
 
 @pytest.mark.parametrize("merge", [False, True])

@@ -1,4 +1,4 @@
-"""The hash join of labels and candidates against the quadratic reference."""
+"""Accidental hits by a hash table against the quadratic reference."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""First-seen filters against a dict, in any pieces."""
+"""First-seen filters against a dict, with draws in batches of any size."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from fastcands.kernels.sampling.rejection import forget, keep_new_by_bit, keep_n
 
 
 def filtered(draws, want, cuts, by_bit):
-    """Feed draws in pieces; return what was kept and how many draws were looked at."""
+    """Pass draws in batches; return what was kept and how many draws were looked at."""
     out = np.full(want, -7, np.int64)
     seen = np.zeros((max(draws, default=0) + 8) // 8, np.uint8)
     slots = np.full(1 << (4 * want).bit_length(), -1, np.int64)

@@ -4,8 +4,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from fastcands.kernels.table.gather import gather_rows
+from fastcands.jit import kernel
+from fastcands.kernels.table.gather import gather_rows, gather_rows_of
 from fastcands.losses.shards import as_weights
+from fastcands.simd.denormals import flush_denormals, restore_denormals
 
 DTYPES = [np.float32, np.float64, np.float16, ml_dtypes.bfloat16]
 
@@ -35,12 +37,32 @@ def test_rows_are_copied_exactly_and_padded_with_zeros(dtype, layout, out):
     assert (rows[:, table.shape[1] :] == 0).all()
 
 
+@kernel
+def _gather_flushed(addresses, table, rows):
+    mode = flush_denormals()
+    gather_rows_of(addresses, 0, len(addresses), table, rows, 0)
+    restore_denormals(mode)
+
+
+@pytest.mark.parametrize("out", [np.float32, np.float64])
+@pytest.mark.parametrize("apart", [1, 2, -3])
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
-def test_every_half_precision_number(dtype):
-    table = np.arange(2**16, dtype=np.uint16).view(dtype).reshape(256, 256)
-    rows = _gather(table, np.arange(256), 256, np.float32)
+def test_every_half_precision_number(dtype, apart, out):
+    """Also where denormals are flushed: float16 has none in float32; those of bfloat16 are copied as float32."""
+    table = np.empty((256, 3 * 256), dtype)[:, ::apart][:, :256]
+    table[...] = np.arange(2**16, dtype=np.uint16).view(dtype).reshape(256, 256)
+    rows = _gather(table, np.arange(256), 256, out)
+    flushed = np.empty_like(rows)
+    start, step = table.__array_interface__["data"][0], table.strides[0]
+    _gather_flushed(start + np.arange(256) * step, as_weights(table).view, flushed)
     with np.errstate(invalid="ignore"):  # signalling NaNs
-        np.testing.assert_array_equal(rows, table.astype(np.float32))
+        want = table.astype(np.float32).astype(out)
+    np.testing.assert_array_equal(rows, want)
+    tiny = np.abs(want) < np.finfo(np.float32).tiny
+    if dtype == np.float16:
+        assert not tiny[want != 0].any()
+    lost = tiny & (dtype != np.float16) & (out == np.float64)  # a conversion from float32 is arithmetic
+    np.testing.assert_array_equal(flushed, np.where(lost, 0, want))
 
 
 @pytest.mark.parametrize("threads", [1, 3, 7])

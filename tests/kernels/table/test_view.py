@@ -6,8 +6,11 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from fastcands.kernels.table.view import number_at, row_address
+from fastcands.jit import kernel
+from fastcands.kernels.table.view import float16_value, number_at, row_address
 from fastcands.losses.shards import as_biases, as_weights
+from fastcands.simd.denormals import flush_denormals, restore_denormals
+from fastcands.simd.memory import float32_bits
 
 
 def _read(where, dtype):
@@ -43,3 +46,45 @@ def test_numbers_of_every_dtype(dtype):
     view = as_biases(values, "mod", len(values)).view
     read = [number_at(row_address(view, i), view.storage) for i in range(len(values))]
     assert read == values.astype(float).tolist()
+
+
+@kernel
+def _bits_of_halves(halves, flush, out):
+    mode = flush_denormals() if flush else 0
+    for i in range(len(halves)):
+        out[i] = float32_bits(float16_value(halves[i]))
+    if flush:
+        restore_denormals(mode)
+
+
+@pytest.mark.parametrize("flush", [False, True])
+def test_every_half_bit_by_bit(flush):
+    """As NumPy's ``astype``; a NaN keeps payload and quietness, which NumPy leaves to the processor on some."""
+    halves, out = np.arange(2**16, dtype=np.uint16), np.empty(2**16, np.uint32)
+    _bits_of_halves(halves, flush, out)
+    wide = halves.astype(np.uint32)
+    nan = (wide & 0x7FFF) > 0x7C00
+    with np.errstate(invalid="ignore"):
+        want = halves.view(np.float16).astype(np.float32).view(np.uint32)
+    np.testing.assert_array_equal(out[~nan], want[~nan])
+    quiet = np.uint32(0x400000)
+    np.testing.assert_array_equal(out[nan] | quiet, want[nan] | quiet)
+    np.testing.assert_array_equal(out[nan], ((wide & 0x8000) << 16 | 0x7F800000 | (wide & 0x3FF) << 13)[nan])
+
+
+@kernel
+def _read_all(start, storage, count, flush, out):
+    mode = flush_denormals() if flush else 0
+    for i in range(count):
+        out[i] = number_at(start + 2 * i, storage)
+    if flush:
+        restore_denormals(mode)
+
+
+@pytest.mark.parametrize("flush", [False, True])
+def test_every_half_as_a_bias(flush):
+    values, out = np.arange(2**16, dtype=np.uint16).view(np.float16), np.empty(2**16)
+    view = as_biases(values, "mod", len(values)).view
+    _read_all(view.starts[0], view.storage, len(values), flush, out)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(out, values.astype(np.float64))

@@ -1,12 +1,12 @@
 """Exact losses over every class by bfloat16 products, without an array of examples x classes.
 
-The passes are those of `all_classes`: one for a value, a second one for the gradients of a softmax. A block of classes
-is rounded and packed while it is in cache and meets all examples, 32 at a time; logits live in the first-level cache,
-where they are reduced, or turned into gradients and rounded for the two products to come.
+The passes are those of `all_classes`: one for the value, a second one for the gradients of a softmax. A block of
+classes is rounded and packed, then multiplied with all examples, 32 at a time. Its logits stay in the first-level
+cache, where they are reduced, or turned into gradients and rounded for the two products that follow.
 
-True classes are left out. Their logits, B x T of them, are known in float32; so are their shares of the sums and of all
-gradients, which join those of the other classes in float32. Without that the difference of a probability and its
-target, which is what a trained model's gradient is made of, would be rounded away.
+True classes are masked. Their logits, B x T of them, are known in float32, and their shares of the sums and gradients
+are added in float32. In bfloat16, the small difference between a probability and its target, of which a trained model's
+gradient consists, would be lost in rounding.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _BLOCK_BYTES = 4 * _NUMBERS
 
 @kernel
 def _sum_panel(job: Any, c: int, j: int, first: int, last: int, begin: int, end: int, worker: int) -> None:
-    """Reduce the logits of classes `first` to `last`, packed, and panel j; labels `begin` to `end` are theirs."""
+    """Reduce the logits of packed classes `first` to `last` and panel j, whose labels are `begin` to `end`."""
     tile, inputs, packed_rows, split = job.tile, job.packed_inputs, job.packed_rows, job.split
     row_panels, steps, words = packed_rows.shape[1:]
     height = tile.shape[1]
-    where, place = address(tile, worker * height * SIDE), (c * inputs.shape[0] + j) * SIDE
+    where, offset = address(tile, worker * height * SIDE), (c * inputs.shape[0] + j) * SIDE
     for top in range(first, last, height):
         here = (min(height, last - top) + SIDE - 1) // SIDE
         for p in range(here):
@@ -48,13 +48,13 @@ def _sum_panel(job: Any, c: int, j: int, first: int, last: int, begin: int, end:
             )  # fmt: skip
         mask_labels(job, begin, end, top, here * SIDE, worker)
         call(job.functions.accumulate, (
-            where, here * SIDE, address(job.offsets, top), address(job.chunk_max, place),
-            address(job.chunk_sum, place),
+            where, here * SIDE, address(job.offsets, top), address(job.chunk_max, offset),
+            address(job.chunk_sum, offset),
         ))  # fmt: skip
 
 
 def _class_sums(worker: int, num_threads: int, counter: int, job: Any) -> None:
-    """Reduce the logits of all classes but the true ones to one or two numbers for each example and chunk.
+    """Reduce the logits of all classes except the true ones for each example and chunk; see `all_classes`.
 
     Workers take chunks one by one.
 
@@ -90,14 +90,14 @@ def _class_sums(worker: int, num_threads: int, counter: int, job: Any) -> None:
 
 @kernel
 def _form_panel(job: Any, c: int, j: int, at: int, first: int, last: int, begin: int, end: int, worker: int) -> None:
-    """Turn the logits of a block of classes and panel j into gradients, packed, panel `at` of those at once.
+    """Turn the logits of a block of classes and panel j into packed gradients, panel `at` of `packed_gradients`.
 
-    Each panel of classes has its product overlap the epilogue of the one before.
+    The product of each panel of classes runs at the same time as the epilogue of the panel before.
     """
     packed_rows, split, tile = job.packed_rows, job.split, job.tile
     gradients, gradients_t = job.packed_gradients, job.packed_gradients_t
     row_panels, steps, words = packed_rows.shape[1:]
-    panels, together = job.packed_inputs.shape[0], gradients.shape[2]
+    panels, panels_at_once = job.packed_inputs.shape[0], gradients.shape[2]
     inputs, examples = address(job.packed_inputs, j * steps * words), job.inputs.shape[0] - j * SIDE
     shifts, chunk_sum = address(job.shifts, j * SIDE), address(job.chunk_sum, (c * panels + j) * SIDE)
     factors, count = address(job.factors, j * SIDE), (last - first + SIDE - 1) // SIDE
@@ -110,7 +110,7 @@ def _form_panel(job: Any, c: int, j: int, at: int, first: int, last: int, begin:
         mask_labels(job, begin, end, top, SIDE, slot)
         logits, offsets = address(tile, slot * _NUMBERS), address(job.offsets, top)
         row_sums = address(job.row_sums, (worker * row_panels + p) * SIDE * 16)
-        left = address(gradients, ((worker * row_panels + p) * together + at) * words)
+        left = address(gradients, ((worker * row_panels + p) * panels_at_once + at) * words)
         right = address(gradients_t, (worker * row_panels + p) * words)
         if p + 1 == count:
             call(job.functions.differentiate, (
@@ -127,7 +127,7 @@ def _form_panel(job: Any, c: int, j: int, at: int, first: int, last: int, begin:
 
 @kernel
 def _add_to_inputs(job: Any, c: int, j: int, here: int, add: bool, worker: int) -> None:
-    """Add what a block of classes is to the gradient of the inputs of panel j, to the share of chunk c."""
+    """Add the share of a block of classes to the gradient of the inputs of panel j, in the sums of chunk c."""
     row_panels, words = job.packed_gradients_t.shape[1:]
     panels, steps = job.input_sums.shape[1:3]
     for s in range(steps):
@@ -139,38 +139,38 @@ def _add_to_inputs(job: Any, c: int, j: int, here: int, add: bool, worker: int) 
 
 
 @kernel
-def _write_block(job: Any, worker: int, place: int, row: int, begin: int) -> None:
+def _write_block(job: Any, worker: int, offset: int, row: int, begin: int) -> None:
     """Copy a block of sums to the gradient of 32 rows, features `begin` to `begin` + 32."""
     sums, weight_rows = job.sums, job.weight_rows
     here = min(SIDE, weight_rows.shape[1] - begin)
     for r in range(SIDE):
         for d in range(here):
-            weight_rows[row + r, begin + d] = sums[worker, place + r * SIDE + d]
+            weight_rows[row + r, begin + d] = sums[worker, offset + r * SIDE + d]
 
 
 @kernel
 def _add_to_weights(job: Any, first: int, last: int, start: int, length: int, worker: int) -> None:
-    """Add what `length` panels of examples, from `start` on, are to the gradient of rows `first` to `last`.
+    """Add the share of `length` panels of examples, from `start` on, to the gradient of rows `first` to `last`.
 
-    The first ones set it.
+    The first panels overwrite what is there.
     """
     gradients, inputs_t, sums, weight_rows = job.packed_gradients, job.packed_inputs_t, job.sums, job.weight_rows
-    row_panels, together, words = gradients.shape[1:]
+    row_panels, panels_at_once, words = gradients.shape[1:]
     steps, panels = inputs_t.shape[:2]
     width, in_place = weight_rows.shape[1], sums.shape[1] == 0
     for p in range((last - first + SIDE - 1) // SIDE):
         for s in range(steps):
-            row, place = first + p * SIDE, (p * steps + s) * _NUMBERS
+            row, offset = first + p * SIDE, (p * steps + s) * _NUMBERS
             out = address(weight_rows, row * width + s * SIDE)
             if not in_place:
-                out = address(sums, worker * sums.shape[1] + place)
+                out = address(sums, worker * sums.shape[1] + offset)
             block_product(
-                address(gradients, (worker * row_panels + p) * together * words),
+                address(gradients, (worker * row_panels + p) * panels_at_once * words),
                 address(inputs_t, (s * panels + start) * words), length, job.split, start, out,
                 width if in_place else SIDE,
             )  # fmt: skip
             if not in_place and start + length == panels:
-                _write_block(job, worker, place, row, s * SIDE)
+                _write_block(job, worker, offset, row, s * SIDE)
 
 
 @kernel
@@ -190,7 +190,7 @@ def _finish_block(job: Any, b: int, first: int, last: int, worker: int) -> None:
 
 
 def _class_gradients(worker: int, num_threads: int, counter: int, job: Any) -> None:
-    """Form the gradients; those of the inputs lack the true classes' shares. Workers take chunks one by one.
+    """Compute the gradients; that of the inputs without the true classes' shares. Workers take chunks one by one.
 
     IN
         worker, num_threads : who of how many
@@ -198,7 +198,7 @@ def _class_gradients(worker: int, num_threads: int, counter: int, job: Any) -> N
         job : FullLossJob with a Bf16FullLossWorkspace
     """
     chunks, panels = job.chunk_sum.shape[:2]
-    row_panels, together = job.packed_gradients.shape[1:3]
+    row_panels, panels_at_once = job.packed_gradients.shape[1:3]
     block = row_panels * SIDE
     blocks = (job.table.total + block - 1) // block
     mode = flush_denormals()
@@ -219,8 +219,8 @@ def _class_gradients(worker: int, num_threads: int, counter: int, job: Any) -> N
                 for lane in range(16):
                     job.row_sums[worker, r, lane] = 0
             end = job.label_starts[b]
-            for start in range(0, panels, together):
-                length = min(together, panels - start)
+            for start in range(0, panels, panels_at_once):
+                length = min(panels_at_once, panels - start)
                 for j in range(start, start + length):
                     begin, end = end, end_of_panel(job, end, job.label_starts[b + 1], j, SIDE)
                     prefetch_rows(job, last, min(last + block, job.table.total), j, panels)
@@ -233,7 +233,7 @@ def _class_gradients(worker: int, num_threads: int, counter: int, job: Any) -> N
 
 
 class_sums = StagedKernel(sums=_class_sums)
-"""Maxima and sums of the logits of all classes but the true ones, for each example and chunk of classes."""
+"""Maxima and sums of the logits of all classes except the true ones, for each example and chunk."""
 
 class_gradients = StagedKernel(gradients=_class_gradients)
-"""All gradients, but for the true classes' share of that of the inputs. Every sum has one owner and one order."""
+"""All gradients; that of the inputs lacks the true classes' share. One worker computes each sum, in a fixed order."""

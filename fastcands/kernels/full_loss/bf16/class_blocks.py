@@ -1,4 +1,4 @@
-"""What an exact loss packs for its products, inputs and rows of the table, and the true classes in its tiles."""
+"""Packed blocks of inputs and of rows of the table for exact losses, and masks of true classes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["bf16_pack_inputs", "mask_labels", "pack_class_rows", "prefetch_rows"
 
 @parallel_kernel
 def bf16_pack_inputs(inputs: Any, tile: Any, split: int, packed: Any, packed_t: Any, num_threads: int) -> None:
-    """Pack the inputs for both products that they are a factor of. Parallel over panels of 32 examples.
+    """Pack the inputs in both orders in which products read them. Parallel over panels of 32 examples.
 
     IN
         inputs : (B, D) float32
@@ -47,13 +47,13 @@ def bf16_pack_inputs(inputs: Any, tile: Any, split: int, packed: Any, packed_t: 
 
 @kernel
 def pack_class_rows(job: Any, first: int, last: int, worker: int) -> None:
-    """Pack table rows `first` to `last`, whole panels of 32, what is beyond `last` as zeros.
+    """Pack table rows `first` to `last` in panels of 32; the last panel is filled up with zeros.
 
     IN
         first, last : the rows
-        worker : whose scratch is used
+        worker : its part of the workspace is used
     OUT
-        job : FullLossJob, of which `packed_rows`, and `packed_rows_t` unless it is empty
+        job : FullLossJob; `packed_rows` is written, and `packed_rows_t` unless it is empty
     """
     table, row_stride = job.table, job.table.strides[0]
     addresses, rows, split = job.addresses, job.rows, job.split
@@ -78,20 +78,20 @@ def pack_class_rows(job: Any, first: int, last: int, worker: int) -> None:
             where = source + s * SIDE * 4
             pack_left(where, step, split, address(packed, ((worker * row_panels + p) * steps + s) * words))
             if transposed.shape[0] > 0:
-                place = ((worker * steps + s) * row_panels + p) * words
-                pack_left_transposed(where, step, split, address(transposed, place))
+                offset = ((worker * steps + s) * row_panels + p) * words
+                pack_left_transposed(where, step, split, address(transposed, offset))
 
 
 @kernel
 def prefetch_rows(job: Any, first: int, last: int, part: int, parts: int) -> None:
-    """Prefetch a part of table rows `first` to `last`, which are read next, if they lie one after the other.
+    """Prefetch a part of table rows `first` to `last`, which are read next, if they are contiguous.
 
-    In one go, prefetches would wait for each other; spread over the products of a block they cost nothing.
+    Many prefetches at once would wait for each other; spread over the products of a block they cost nothing.
 
     IN
         job : FullLossJob
-        first, last : the rows, none where last is not above first
-        part, parts : which of how many
+        first, last : the rows; none if last is at most first
+        part, parts : which part, of how many
     """
     table, row_stride = job.table, job.table.strides[0]
     if row_stride == table.width * table.feature_stride:
@@ -105,11 +105,11 @@ def mask_labels(job: Any, begin: int, end: int, first: int, rows: int, worker: i
     """Set the logits of true classes to -inf: what they contribute comes from their float32 logits.
 
     IN
-        begin, end : which labels; their examples are all of the tile's panel
-        first, rows : first row of the table in the tile, and how many
-        worker : which tile
+        begin, end : labels, all of examples of the tile's panel
+        first, rows : first row of the table in the tile, and number of rows
+        worker : index of the tile
     IN, OUT
-        job : FullLossJob, of which `tile`
+        job : FullLossJob; `tile` is changed
     """
     for k in range(begin, end):
         r = job.label_rows[k] - first

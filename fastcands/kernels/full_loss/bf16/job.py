@@ -1,4 +1,4 @@
-"""What a pass of an exact loss over a table works on, with packed bfloat16 blocks."""
+"""Everything that a pass of an exact loss over a table shares, with packed bfloat16 blocks."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from fastcands.workspace import number, shared
 __all__ = ["Bf16FullLossSizes", "Bf16FullLossWorkspace"]
 
 _PANELS_AT_ONCE = 32
-"""Panels of examples whose gradients are packed at once, to be multiplied with their inputs."""
+"""Largest number of panels of examples whose packed gradients are stored at once."""
 _TILE_PANELS = 4
 """Blocks of 32 x 32 logits that are reduced at once: 16 KiB of the first-level cache."""
 _WORDS = np.uint16
 
 
 class Bf16FullLossSizes(NamedTuple):
-    """Sizes of a pass over one shard: V, B, D, and what follows from them.
+    """Sizes of a pass over one shard: V, B, D, and the sizes that follow from them.
 
-    Examples come in panels of 32, classes in panels of 32, some of them a block, and features in steps of 32. What a
-    product reads is in packed blocks of 32 x 32 bfloat16 (`fastcands.simd.dot.blocks`).
+    Examples are divided into panels of 32, classes into blocks of some panels of 32, and features into steps of 32.
+    Products read packed blocks of 32 x 32 bfloat16 (`fastcands.simd.dot.blocks`).
     """
 
     dtype: np.dtype[Any]
-    """Of everything that is not packed: float32."""
+    """Of all arrays that are not packed: float32."""
     num_classes: int
     examples: int
     width: int
@@ -78,24 +78,24 @@ class Bf16FullLossSizes(NamedTuple):
 
     @property
     def workers(self) -> int:
-        """Workers that form gradients."""
+        """Workers that compute gradients."""
         return self.threads if self.needs_grad else 0
 
     @property
     def kept_panels(self) -> int:
-        """Panels of examples whose gradients are packed at once."""
+        """Panels of examples whose packed gradients are stored at once."""
         return min(self.panels, _PANELS_AT_ONCE)
 
     @property
     def tiles(self) -> tuple[int, int, int]:
-        """Shape of `tile`: one a worker for the value alone, two in turns with gradients."""
+        """Shape of `tile`: for each worker one tile for the value alone, two with gradients."""
         if self.needs_grad:
             return 2 * self.threads, SIDE, SIDE
         return self.threads, min(_TILE_PANELS, self.row_panels) * SIDE, SIDE
 
     @property
     def sums(self) -> int:
-        """Numbers that a worker sums the gradient of the table in; none where its rows are whole steps."""
+        """Numbers of a worker's `sums`; 0 if the width is a multiple of 32."""
         return 0 if self.width % SIDE == 0 else self.row_panels * self.steps * SIDE * SIDE
 
     @property
@@ -120,14 +120,14 @@ class Bf16FullLossSizes(NamedTuple):
 
 
 class Bf16FullLossWorkspace(NamedTuple):
-    """Numbers of each worker's own. Packed inputs are right panels, rows and gradients left ones, but for `…_t`."""
+    """Workspace of each worker. Packed inputs are right panels; rows and gradients are left panels, unless noted."""
 
     addresses: Any = shared(lambda n: (n.threads, SIDE), np.int64, written="sums gradients", read="sums gradients")
-    """Where rows begin that are not packed where they lie."""
+    """Addresses of rows that are copied before they are packed."""
     rows: Any = shared(
         lambda n: (n.threads * SIDE, n.steps * SIDE + 16), written="sums gradients", read="sums gradients"
     )
-    """Such rows, a line apart, as rows a power of two apart would share few sets of the cache."""
+    """Such rows; the stride has an extra line, because rows a power of two apart would share few sets of the cache."""
     packed_rows: Any = shared(
         lambda n: (n.threads, n.row_panels, n.steps, n.words), _WORDS, written="sums gradients", read="sums gradients"
     )
@@ -145,7 +145,7 @@ class Bf16FullLossWorkspace(NamedTuple):
     packed_gradients_t: Any = shared(
         lambda n: (n.workers, n.row_panels, n.words), _WORDS, written="gradients", read="gradients"
     )
-    """Those of one panel of examples as a right panel, k along classes."""
+    """Gradients of one panel of examples as a right panel, k along classes."""
     row_sums: Any = shared(lambda n: (n.workers, n.block, 16), written="gradients", read="gradients")
     """Sums of the gradients of each class's logits."""
     sums: Any = shared(lambda n: (n.workers, n.sums), written="gradients", read="gradients")

@@ -1,7 +1,7 @@
 """Gradients of a sampled loss from packed bfloat16 blocks of the gradient of its logits.
 
-The products are those of `sampled_loss.gradients`. Sums run along k in one chain each, within calls and
-between them, so that neither the number of threads nor the sizes of tasks changes a bit.
+The products are those of `sampled_loss.gradients`. Each sum is one chain along k, also over several calls of a product,
+so neither the number of threads nor the sizes of tasks change a bit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from fastcands.jit import kernel
 from fastcands.kernels.sampled_loss.bf16.job import PANELS_AT_ONCE, TWINS
-from fastcands.kernels.sampled_loss.gradients import add_share
+from fastcands.kernels.sampled_loss.gradients import add_label_share
 from fastcands.simd.bf16.packing import interleave_block
 from fastcands.simd.bf16.sums import add_weighted_rows, scatter_block
 from fastcands.simd.denormals import flush_denormals, restore_denormals
@@ -27,7 +27,7 @@ __all__ = ["input_gradients", "weight_gradients"]
 
 _NUMBERS = SIDE * SIDE
 _SQUARE = VECTOR_BYTES // 4
-"""Rows and columns that `transpose_square` turns."""
+"""Rows and columns of a `transpose_square`."""
 
 
 def weight_gradients(worker: int, num_threads: int, counter: int, job: Any) -> None:
@@ -64,9 +64,9 @@ def weight_gradients(worker: int, num_threads: int, counter: int, job: Any) -> N
             length = min(PANELS_AT_ONCE, panels - k)
             for s in range(steps):
                 for p in range(here):
-                    # one call of the product needs no memory of its own for each block of sums
-                    place = 0 if panels <= PANELS_AT_ONCE else (s * row_panels + p) * _NUMBERS
-                    at = address(sums, worker * sums.shape[1] + place)
+                    # with one call of the product, all blocks of sums can use the same memory
+                    offset = 0 if panels <= PANELS_AT_ONCE else (s * row_panels + p) * _NUMBERS
+                    at = address(sums, worker * sums.shape[1] + offset)
                     block_product(
                         address(gradients, ((b * row_panels + p) * panels + k) * words),
                         address(inputs, (s * panels + k) * words), length, split, k,
@@ -83,12 +83,12 @@ def weight_gradients(worker: int, num_threads: int, counter: int, job: Any) -> N
 
 
 @kernel
-def _write_inputs(sums: Any, place: int, out: Any, first: int, begin: int) -> None:
+def _write_inputs(sums: Any, offset: int, out: Any, first: int, begin: int) -> None:
     """Write a block of sums, features x examples, even examples first, to the gradient of the inputs.
 
     IN
         sums : (workers, numbers)
-        place : where the block is, in numbers from the start
+        offset : where the block is, in numbers from the start
         first, begin : the first example and feature
     OUT
         out : (B, D), C-contiguous
@@ -102,15 +102,15 @@ def _write_inputs(sums: Any, place: int, out: Any, first: int, begin: int) -> No
             for d in range(0, SIDE, _SQUARE):
                 for k in range(0, half, _SQUARE):
                     transpose_square(
-                        sums, address(sums, place + d * SIDE + parity * half + k), SIDE,
+                        sums, address(sums, offset + d * SIDE + parity * half + k), SIDE,
                         address(out, row + (2 * k + parity) * width + d), 2 * width,
                     )  # fmt: skip
         return
     stride = sums.shape[1]
-    worker, place = place // stride, place % stride
+    worker, offset = offset // stride, offset % stride
     for i in range(last):
         for d in range(end):
-            out[first + i, begin + d] = sums[worker, place + d * SIDE + i % 2 * half + i // 2]
+            out[first + i, begin + d] = sums[worker, offset + d * SIDE + i % 2 * half + i // 2]
 
 
 @kernel
@@ -132,20 +132,20 @@ def _finish_inputs(job: Any, j: int, begin: int, end: int) -> None:
 def _add_products(
     job: Any, b: int, worker: int, first_panel: int, last_panel: int, first_step: int, last_step: int
 ) -> None:
-    """Add the share of block b and of the one after it to the sums of a task of the inputs' gradient.
+    """Add the products of blocks b and b + 1 to the sums of a task of `input_gradients`.
 
     IN
         job : SampledLossJob with a Bf16Workspace
         b : the first of TWINS blocks
-        worker : whose sums
+        worker : the sums of this worker are used
         first_panel, last_panel, first_step, last_step : the task
     """
     gradients, rows, right = job.packed_gradients, job.packed_rows_t, job.packed_gradients_t
     sums, split = job.sums, job.split
     row_panels, panels, words = gradients.shape[1:]
-    steps, together = rows.shape[1:3]
-    here = (min(job.sizes[0] - b * row_panels * SIDE, together * SIDE) + SIDE - 1) // SIDE
-    start, numbers, wide = worker * together * words, sums.shape[1], last_step - first_step
+    steps, left_panels = rows.shape[1:3]
+    here = (min(job.sizes[0] - b * row_panels * SIDE, left_panels * SIDE) + SIDE - 1) // SIDE
+    start, numbers, wide = worker * left_panels * words, sums.shape[1], last_step - first_step
     for j in range(first_panel, last_panel):
         for p in range(here):  # panels of the second block follow those of the first
             interleave_block(
@@ -154,19 +154,19 @@ def _add_products(
                 address(right, start + p * words),
             )
         for s in range(first_step, last_step):
-            place = ((j - first_panel) * wide + s - first_step) * _NUMBERS
+            offset = ((j - first_panel) * wide + s - first_step) * _NUMBERS
             block_product(
-                address(rows, (b // TWINS * steps + s) * together * words), address(right, start), here, split,
-                b, address(sums, worker * numbers + place), SIDE,
+                address(rows, (b // TWINS * steps + s) * left_panels * words), address(right, start), here, split,
+                b, address(sums, worker * numbers + offset), SIDE,
             )  # fmt: skip
 
 
 def input_gradients(worker: int, num_threads: int, counter: int, job: Any) -> None:
     """Form the gradient of the inputs; then the true classes' share of the table's gradient.
 
-    Workers take tasks one by one: some panels of examples and some steps of features. The packed rows of a block stay
-    in the second-level cache for all panels of a task. A panel's gradients are turned into right blocks once for all
-    steps: to store them twice, and wait for memory twice, took longer.
+    Workers take tasks one by one; a task is some panels of examples and some steps of features. The packed rows of a
+    block stay in the second-level cache for all panels of a task. A panel's gradients are turned into right blocks
+    here, once for all steps. It took longer to store them in both orders in the forward pass.
 
     IN
         worker, num_threads : who of how many
@@ -190,11 +190,11 @@ def input_gradients(worker: int, num_threads: int, counter: int, job: Any) -> No
             _add_products(job, b, worker, first_panel, last_panel, first_step, last_step)
         for j in range(first_panel, last_panel):
             for s in range(first_step, last_step):
-                place = ((j - first_panel) * (last_step - first_step) + s - first_step) * _NUMBERS
-                _write_inputs(job.sums, worker * job.sums.shape[1] + place, job.d_inputs, j * SIDE, s * SIDE)
+                offset = ((j - first_panel) * (last_step - first_step) + s - first_step) * _NUMBERS
+                _write_inputs(job.sums, worker * job.sums.shape[1] + offset, job.d_inputs, j * SIDE, s * SIDE)
             _finish_inputs(job, j, first_step * SIDE, min(width, last_step * SIDE))
     release()
-    add_share(
+    add_label_share(
         worker, num_threads, job.label_order, job.label_starts, job.label_gradient_rows[: job.sizes[1]],
         job.true_gradient,
         job.inputs, job.weight_rows, job.bias_rows,

@@ -1,4 +1,4 @@
-"""What the stages of a sampled loss on packed bfloat16 blocks leave to each other."""
+"""Everything that the stages of a sampled loss on packed bfloat16 blocks share."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 
 from fastcands.kernels.sampled_loss.job import SharedFields
 from fastcands.kernels.table.blocking import BLOCK_WORDS, SIDE, whole_tiles
-from fastcands.workspace import joined, number, shared
+from fastcands.workspace import concatenated, number, shared
 
 __all__ = ["PANELS_AT_ONCE", "TWINS", "Bf16SampledLossSizes", "Bf16Workspace"]
 
 TWINS = 2
-"""Blocks whose candidates make one panel in the gradient of the inputs: sums are loaded and stored half as often."""
+"""Blocks that are one panel in the gradient of the inputs, so that sums are loaded and stored half as often."""
 PANELS_AT_ONCE = 32
-"""Steps of one call of a product in weight gradients; so long a block's gradients stay in the second-level cache."""
+"""Steps of one call of a product in weight gradients: as many as fit in the second-level cache."""
 _TASK_PANELS, _TASK_STEPS = 8, 8
-"""Panels and steps of features of one task of the stage `input_gradients`, at most."""
+"""Largest number of panels and of steps of one task of `input_gradients`."""
 _WORDS = np.uint16
 _FORWARD = "logits exceeding"
 
@@ -27,14 +27,14 @@ def _whole(count: int) -> int:
 
 
 class Bf16SampledLossSizes(NamedTuple):
-    """Sizes of a call: B, T, S and D, and what follows from them.
+    """Sizes of a call: B, T, S and D, and the sizes that follow from them.
 
-    Examples come in panels of 32, candidates in panels of 32, some of them a block, and features in steps of 32.
-    Whatever a product reads is in packed blocks of 32 x 32 bfloat16 (`fastcands.simd.dot.blocks`).
+    Examples are divided into panels of 32, candidates into blocks of some panels of 32, and features into steps of 32.
+    Products read packed blocks of 32 x 32 bfloat16 (`fastcands.simd.dot.blocks`).
     """
 
     dtype: np.dtype[Any]
-    """Of everything that is not packed: float32."""
+    """Of all arrays that are not packed: float32."""
     examples: int
     num_true: int
     candidates: int
@@ -51,7 +51,7 @@ class Bf16SampledLossSizes(NamedTuple):
 
     @property
     def most_rows(self) -> int:
-        """Rows of the table's gradient, at most."""
+        """Largest number of rows of the table's gradient."""
         return self.candidates + self.labels if self.needs_grad else 0
 
     @property
@@ -96,7 +96,7 @@ class Bf16SampledLossSizes(NamedTuple):
 
     @property
     def kept_blocks(self) -> int:
-        """Blocks whose gradients are kept for the backward pass."""
+        """Blocks whose gradients are stored for the backward pass."""
         return self.blocks if self.needs_grad else 0
 
     @property
@@ -112,16 +112,16 @@ class Bf16SampledLossSizes(NamedTuple):
 
     @property
     def sums(self) -> int:
-        """Numbers that a worker sums gradients in."""
+        """Numbers of a worker's `sums`."""
         of_block = self.row_panels * self.steps if self.panels > PANELS_AT_ONCE else 1
         panels, steps = self.input_task
         return max(of_block, panels * steps) * SIDE * SIDE
 
 
 class _Bf16Fields(NamedTuple):
-    """What products of packed blocks need beside `SharedFields`. A left and a right panel run along k."""
+    """Further workspace for products of packed blocks. The blocks of a panel follow each other along k."""
 
-    # what products read
+    # operands of products
     packed_inputs: Any = shared(
         lambda n: (n.panels, n.steps, n.words),
         _WORDS,
@@ -139,7 +139,7 @@ class _Bf16Fields(NamedTuple):
         written=_FORWARD,
         read=f"{_FORWARD} reduce input_gradients",
     )
-    """A block's rows of the table as left panels, k along features; each worker's own."""
+    """Each worker's block of rows of the table as left panels, k along features."""
     packed_rows_t: Any = shared(
         lambda n: (-(-n.kept_blocks // TWINS), n.steps, TWINS * n.row_panels, n.words),
         _WORDS,
@@ -153,18 +153,18 @@ class _Bf16Fields(NamedTuple):
         written=_FORWARD,
         read="weight_gradients input_gradients",
     )
-    """Gradients of logits, but for `factors`, as left panels, k along examples."""
+    """Gradients of logits, not yet multiplied by `factors`, as left panels, k along examples."""
 
     exceeded: Any = shared(lambda n: (1,), np.int64, written="prologue logits", read="exceeding")
     """Whether a logit was too far above its reference."""
     factors: Any = shared(
         lambda n: (n.panels * SIDE,), written="reduce", read="reduce weight_gradients input_gradients"
     )
-    """What turns an example's part of a block into gradients of the logits."""
+    """For each example, the factor that turns its numbers of a block into gradients of logits."""
 
-    # each worker's own
+    # of each worker
     rows: Any = shared(lambda n: (n.threads * SIDE, n.steps * SIDE + 16), written=_FORWARD, read=_FORWARD)
-    """Rows of the table before they are packed, a line apart where their length is a power of two."""
+    """Rows of the table before they are packed; the stride has an extra line, so that it is no power of two."""
     tile: Any = shared(
         lambda n: (3 * n.threads, SIDE, SIDE), written=f"prologue {_FORWARD} reduce", read=f"prologue {_FORWARD} reduce"
     )
@@ -177,7 +177,7 @@ class _Bf16Fields(NamedTuple):
     )
     """Gradients of one panel of examples and TWINS blocks as a right panel, k along candidates."""
     references: Any = shared(lambda n: (n.threads, 2, SIDE), written="exceeding reduce", read=f"{_FORWARD} reduce")
-    """References of a panel that is formed again, and its maxima, which are not used."""
+    """References of a panel that is computed again, and its maxima, which are not used."""
 
     split: Any = number(lambda n: n.split, read=f"prologue {_FORWARD} reduce weight_gradients input_gradients")
     """1 where factors have a hi and a lo part, else 0."""
@@ -185,9 +185,9 @@ class _Bf16Fields(NamedTuple):
     """Panels and steps of one task of `input_gradients`."""
 
 
-Bf16Workspace = joined("Bf16Workspace", __name__, SharedFields, _Bf16Fields)
-"""What the stages of one call leave to each other; kept for calls of the same sizes.
+Bf16Workspace = concatenated("Bf16Workspace", __name__, SharedFields, _Bf16Fields)
+"""Workspace of one call, reused by calls of the same sizes.
 
-`shifts` has what is subtracted from the logits of an example: `log_normalizer`, or the reference of a softmax.
-`tile_max` is less those.
+`shifts` is subtracted from the logits of an example: `log_normalizer`, or the reference of a softmax. `tile_max` is the
+maximum after that.
 """

@@ -1,11 +1,11 @@
 """Logits of examples and candidates in blocks of 32 x 32, reduced and rounded while they are in cache.
 
-The float32 tiles of `sampled_loss.logits` never exist as a whole: a block of logits becomes gradients and is packed
-for the two products to come. Exponentials of a softmax need a reference before all logits are known. It is the highest
-true logit of an example: e^(logit - reference), rounded, has the same relative error whatever the reference is, and
-one factor an example, upstream e^(reference - log_normalizer), turns it into gradients. Only where a logit lies so far
-above that it might overflow, the panel is formed once more, with the highest logit of each such example as its
-reference.
+There is no float32 array of all logits: each block of logits is turned into gradients and packed for the two products
+that follow. The exponentials of a softmax need a reference before all logits are known. It is the highest true logit of
+an example. The relative error of e^(logit - reference), rounded, does not depend on the reference, and one factor for
+each example, upstream e^(reference - log_normalizer), turns it into gradients. Only if a logit is so far above its
+reference that it might overflow, its panel is computed again; the reference of each such example is then its highest
+logit.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from fastcands.stages import next_task
 __all__ = ["exceeding", "logits", "read_references"]
 
 _READ_AHEAD = 8
-_ROOM = 40.0
-"""How far a logit may be above its reference: sums of exponentials, and their inverse times any sensible
-weight of an example, stay far from the ends of float32."""
+_MOST_ABOVE = 40.0
+"""How far a logit may be above its reference: sums of exponentials, and their inverses times any sensible weight of an
+example, are then far from overflow and underflow."""
 
 
 @kernel
@@ -44,7 +44,7 @@ def read_references(job: Any, j: int, worker: int) -> Any:
     IN
         job : SampledLossJob
         j : panel
-        worker : whose `references[worker, 0]` they go to
+        worker : they are written to `references[worker, 0]`
     """
     references, shifts, tile_max, differ = job.references, job.shifts, job.tile_max, False
     block = job.packed_rows.shape[1] * SIDE
@@ -55,7 +55,7 @@ def read_references(job: Any, j: int, worker: int) -> Any:
             references[worker, 0, e] = max(references[worker, 0, e], tile_max[b, j, e])
     for e in range(SIDE):
         above = references[worker, 0, e]
-        if above > _ROOM:
+        if above > _MOST_ABOVE:
             differ = True
         else:
             above = np.float32(0)
@@ -65,7 +65,7 @@ def read_references(job: Any, j: int, worker: int) -> Any:
 
 @kernel
 def _prefetch_rows(job: Any, first: int, last: int) -> None:
-    """Prefetch the table's rows of some candidates: a gather would wait for its first ones."""
+    """Prefetch the table's rows of some candidates, because a gather would wait for its first rows."""
     table = job.weights
     line = max(64, table.feature_stride)
     for c in range(first, last):
@@ -75,7 +75,7 @@ def _prefetch_rows(job: Any, first: int, last: int) -> None:
 
 @kernel
 def _pack_candidates(job: Any, b: int, worker: int, first: int, last: int, transposed_too: bool) -> None:
-    """Gather the rows of candidates `first` to `last`, of block b, and pack them; up to a whole panel rows are zero."""
+    """Gather and pack the rows of candidates `first` to `last`, of block b; the last panel is filled up with zeros."""
     rows, split = job.rows, job.split
     packed, transposed = job.packed_rows, job.packed_rows_t
     row_panels, steps, words = packed.shape[1:]
@@ -92,8 +92,8 @@ def _pack_candidates(job: Any, b: int, worker: int, first: int, last: int, trans
             source = address(rows, zero * stride + s * SIDE)
             pack_left(source, stride, split, address(packed, ((worker * row_panels + p) * steps + s) * words))
             if transposed_too:
-                place = ((b // TWINS * steps + s) * TWINS + b % TWINS) * row_panels + p
-                pack_left_transposed(source, stride, split, address(transposed, place * words))
+                offset = ((b // TWINS * steps + s) * TWINS + b % TWINS) * row_panels + p
+                pack_left_transposed(source, stride, split, address(transposed, offset * words))
 
 
 @kernel
@@ -110,13 +110,13 @@ def _any_hit(job: Any, j: int, first: int, last: int) -> Any:
 
 @kernel
 def _mask(job: Any, j: int, first: int, last: int, slot: int, hits: bool) -> None:
-    """Mask in a tile of logits what counts nothing: accidental hits, and whatever is beyond the examples.
+    """Mask accidental hits, and what is beyond the examples, in a tile of logits.
 
     IN
         job : SampledLossJob with a Bf16Workspace
         j : panel
         first, last : candidates
-        slot : which tile
+        slot : index of the tile
         hits : whether there may be hits
     """
     tile = job.tile
@@ -129,13 +129,15 @@ def _mask(job: Any, j: int, first: int, last: int, slot: int, hits: bool) -> Non
 
 @kernel
 def _reduce_and_pack(job: Any, b: int, j: int, worker: int, shifts: int, tile_max: int, hits: bool) -> None:
-    """Form the logits of block b and panel j, and pack what they become; each product overlaps the epilogue before it.
+    """Compute the logits of block b and panel j, and pack the results of the epilogue.
+
+    Each product runs at the same time as the epilogue of the block before.
 
     IN
         job : SampledLossJob with a Bf16Workspace
         b, j : block and panel
-        worker : whose scratch is used
-        shifts : address of what is subtracted from logits
+        worker : its part of the workspace is used
+        shifts : address of 32 float32, subtracted from logits
         hits : whether there may be hits
     IN, OUT
         tile_max : address of the maxima of a softmax
@@ -155,7 +157,7 @@ def _reduce_and_pack(job: Any, b: int, j: int, worker: int, shifts: int, tile_ma
         start, slot = first + p * SIDE, 3 * worker + p % 2
         _mask(job, j, start, min(last, start + SIDE), slot, hits)
         values, offsets, copies = address(tile, slot * size), address(job.offsets, start), address(job.copies, start)
-        # the packed block of a value alone is not used
+        # for the value alone, the packed block is not used
         packed = address(job.packed_gradients, ((b * row_panels + p) * panels + j) * words) if needs_grad else unused
         if p + 1 == count:
             call(
@@ -175,12 +177,12 @@ def _reduce_and_pack(job: Any, b: int, j: int, worker: int, shifts: int, tile_ma
 
 @kernel
 def _reduce(job: Any, b: int, j: int, worker: int, tile_max: int, hits: bool) -> None:
-    """Form the logits of block b and panel j, and reduce them for the value alone.
+    """Compute the logits of block b and panel j, and reduce them for the value alone.
 
     IN
         job : SampledLossJob with a Bf16Workspace
         b, j : block and panel
-        worker : whose scratch is used
+        worker : its part of the workspace is used
         hits : whether there may be hits
     IN, OUT
         tile_max : address of the maxima
@@ -202,11 +204,11 @@ def _reduce(job: Any, b: int, j: int, worker: int, tile_max: int, hits: bool) ->
 
 @kernel
 def _form_panel(job: Any, b: int, j: int, worker: int, shifts: int, again: bool) -> None:
-    """Form the logits of block b and panel j, less what is at the address `shifts`, and what they become."""
+    """Compute the logits of block b and panel j, minus the numbers at the address `shifts`, and apply the epilogue."""
     panels, block = job.packed_inputs.shape[0], job.packed_rows.shape[1] * SIDE
     last = min(job.sizes[0], (b + 1) * block)
     hits = job.remove_hits and _any_hit(job, j, b * block, last)
-    # maxima of the first pass tell which references the second one has
+    # maxima of the first pass must stay: the references of the second pass are computed from them
     tile_max = (
         address(job.references, (worker * 2 + 1) * SIDE) if again else address(job.tile_max, (b * panels + j) * SIDE)
     )
@@ -219,13 +221,13 @@ def _form_panel(job: Any, b: int, j: int, worker: int, shifts: int, again: bool)
     else:
         _reduce(job, b, j, worker, tile_max, hits)
     for e in range(SIDE):
-        if job.needs_grad and not again and job.tile_max[b, j, e] > _ROOM:
+        if job.needs_grad and not again and job.tile_max[b, j, e] > _MOST_ABOVE:
             job.exceeded[0] = 1
 
 
 @kernel
 def _form(job: Any, worker: int, counter: int, again: bool) -> None:
-    """Form blocks of candidates, one task each, with all panels, or with those that exceeded."""
+    """Compute blocks of candidates, one task each: all panels, or those whose logits exceed their references."""
     row_panels, panels = job.packed_rows.shape[1], job.packed_inputs.shape[0]
     candidates, block = job.sizes[0], row_panels * SIDE
     blocks = (candidates + block - 1) // block
@@ -249,7 +251,7 @@ def _form(job: Any, worker: int, counter: int, again: bool) -> None:
 
 
 def logits(worker: int, num_threads: int, counter: int, job: Any) -> None:
-    """Gather and pack the candidates' rows, form logits, reduce and pack what becomes gradients.
+    """Gather and pack the candidates' rows, compute logits, and apply the epilogue.
 
     IN
         worker, num_threads : who of how many
@@ -260,7 +262,7 @@ def logits(worker: int, num_threads: int, counter: int, job: Any) -> None:
 
 
 def exceeding(worker: int, num_threads: int, counter: int, job: Any) -> None:
-    """Do nothing, unless a logit exceeded its reference too far; then form those panels again.
+    """If a logit was too far above its reference, compute its panel again; otherwise do nothing.
 
     IN
         worker, num_threads : who of how many

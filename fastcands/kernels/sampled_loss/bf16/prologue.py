@@ -1,4 +1,4 @@
-"""First stage of a sampled loss on packed blocks: merged candidates, packed inputs, true classes' rows and logits."""
+"""First stage of a sampled loss on packed blocks: as in float32, with packed blocks of inputs and with references."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["pack_scaled_inputs", "prologue", "prologue_with_references"]
 
 @kernel
 def pack_scaled_inputs(job: Any, j: int, worker: int) -> None:
-    """Pack the inputs of a panel times `factors`, examples along k.
+    """Pack the inputs of a panel times `factors`, k along examples.
 
     IN
         job : SampledLossJob
         j : panel
-        worker : whose tile is used
+        worker : its tile is used
     """
     tile, factors, out = job.tile, job.factors, job.packed_inputs_t
     steps, panels, words = out.shape
@@ -40,7 +40,7 @@ def pack_scaled_inputs(job: Any, j: int, worker: int) -> None:
 
 @kernel
 def _pack_inputs(job: Any, j: int, worker: int) -> None:
-    """Pack the inputs of a panel, features along k."""
+    """Pack the inputs of a panel, k along features."""
     tile, out = job.tile, job.packed_inputs
     steps, words = out.shape[1:]
     for s in range(steps):
@@ -51,7 +51,7 @@ def _pack_inputs(job: Any, j: int, worker: int) -> None:
 
 @kernel
 def _choose_references(job: Any, first: int, last: int) -> None:
-    """Take the highest true logit of each example as the reference of its exponentials; 0 without one."""
+    """Write the references of exponentials: the highest true logit of each example, 0 if it has none."""
     true_logits, shifts = job.true_logits, job.shifts
     for i in range(first, last):
         highest = -math.inf
@@ -95,7 +95,7 @@ def prologue(worker: int, num_threads: int, counter: int, job: Any) -> None:
 
 
 def prologue_with_references(worker: int, num_threads: int, counter: int, job: Any) -> None:
-    """Do the same, and choose references for exponentials where gradients need them.
+    """Do the same as `prologue`, and choose references for exponentials if gradients are computed.
 
     IN
         worker, num_threads : who of how many

@@ -1,4 +1,4 @@
-"""Sums of tiles of packed blocks joined with the true classes: the loss, and the factors of the gradients."""
+"""The loss of packed blocks, from sums of tiles and true classes, and the factors of the gradients."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _normalize_by_references(job: Any, j: int, blocks: int, worker: int) -> None
         for t in range(num_true):
             share = math.exp(np.float64(true_logits[i, t]) - reference - log_normalizer)
             job.true_gradient[i, t] = upstream * (share - target_of(job.present, i, t, num_true))
-        # without a class, and with candidates too far below 0 to count, there is nothing to share
+        # total is 0 if there is no class and all exponentials underflow; then there are no gradients
         job.factors[i] = 0.0 if total == 0 else upstream / total
 
 
@@ -54,7 +54,7 @@ def _blocks(job: Any) -> Any:
 
 @kernel
 def _finish_panel(job: Any, j: int, worker: int) -> None:
-    """Set what is beyond the examples to zero, and pack the inputs of a panel times their factors."""
+    """Set the factors beyond the examples to zero, and pack the inputs of a panel times their factors."""
     for i in range(job.inputs.shape[0], (j + 1) * SIDE):
         job.factors[i] = 0
     if job.needs_grad:
@@ -81,7 +81,7 @@ def reduce_normalized(worker: int, num_threads: int, counter: int, job: Any) -> 
 
 
 def reduce_per_logit(worker: int, num_threads: int, counter: int, job: Any) -> None:
-    """Do the same for a loss of single logits.
+    """Do the same as `reduce_normalized` for a loss of single logits.
 
     IN
         worker, num_threads : who of how many

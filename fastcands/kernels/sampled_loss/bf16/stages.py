@@ -18,7 +18,7 @@ normalized_stages = StagedKernel(
     weight_gradients=weight_gradients,
     input_gradients=input_gradients,
 )
-"""Value and all gradients of a softmax. Every sum has one owner and one order, as in float32."""
+"""Value and all gradients of a softmax. One worker computes each sum, in a fixed order, as in float32."""
 
 per_logit_stages = StagedKernel(
     prologue=prologue,
@@ -27,4 +27,4 @@ per_logit_stages = StagedKernel(
     weight_gradients=weight_gradients,
     input_gradients=input_gradients,
 )
-"""The same of a loss of single logits, which needs no references."""
+"""The same for a loss of single logits, which needs no references."""

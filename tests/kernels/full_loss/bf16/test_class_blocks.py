@@ -1,4 +1,4 @@
-"""What passes of exact losses pack, against the definition of the blocks."""
+"""Packed blocks of exact losses against the definition of the blocks."""
 
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ SPLIT = pytest.mark.parametrize("split", [0, 1])
 
 
 class Rows(NamedTuple):
-    """What packing rows reads of a job."""
+    """The fields of a job that packing rows reads."""
 
     table: TableView
     split: int = 0
@@ -33,7 +33,7 @@ class Rows(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """What leaving out true classes reads of a job."""
+    """The fields of a job that masking true classes reads."""
 
     label_rows: Any
     label_examples: Any
