@@ -35,7 +35,7 @@ def check_state(optimizer: Optimizer, arrays: Mapping[str, NDArray[Any]], state:
         part = state[name]
         came: Any = type(part).__name__
         if isinstance(part, dict):
-            came = {key: (np.shape(a), getattr(a, "dtype", type(a).__name__)) for key, a in part.items()}
+            came = {key: (a.shape, a.dtype) for key, a in part.items()}
         if came != expected:
             raise ValueError(f"optimizer_state of {name} must be {expected} for {optimizer}, got {came}")
 

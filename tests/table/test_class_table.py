@@ -398,11 +398,11 @@ def test_a_dtype_that_is_none(dtype: Any) -> None:
 
 
 def test_an_optimizer_state_without_arrays() -> None:
-    weights, optimizer = np.ones((4, 2), np.float32), fc.Adagrad(0.1)
+    weights, state = np.ones((4, 2), np.float32), {"weights": {"accumulator": 3}}
     with pytest.raises(
-        ValueError, match=r"optimizer_state of weights must be .*, got {'accumulator': \(\(\), 'int'\)}"
+        TypeError, match=r"optimizer_state\['weights'\]\['accumulator'\] must be a NumPy array, got int"
     ):
-        fc.ClassTable.from_arrays(weights, optimizer=optimizer, optimizer_state={"weights": {"accumulator": 3}})
+        fc.ClassTable.from_arrays(weights, optimizer=fc.Adagrad(0.1), optimizer_state=state)
 
 
 def test_options_of_evaluate_that_are_no_integers() -> None:
