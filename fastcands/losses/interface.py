@@ -20,7 +20,7 @@ from fastcands.losses.sampled_values import as_sampled_values
 from fastcands.precision import as_precision
 from fastcands.validation.error_state import own_error_state
 from fastcands.validation.ids import as_ignore_index
-from fastcands.validation.numbers import as_flag, as_positive, as_size
+from fastcands.validation.numbers import as_flag, as_size, as_temperature
 from fastcands.values import SampledValues
 
 __all__ = ["ExactLoss", "Result", "SampledLoss", "Sampler"]
@@ -51,7 +51,7 @@ class ExactLoss(ABC):
     precision: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        as_positive(self.temperature, "temperature")
+        as_temperature(self.temperature, "temperature")
         as_ignore_index(self.ignore_index)
         if self.precision is not None:
             as_precision(self.precision)
@@ -185,7 +185,7 @@ class SampledLoss(ABC):
                 f"num_sampled must be at most the sampler's {self.sampler.num_classes} classes when unique, got "
                 f"{self.num_sampled}"
             )
-        as_positive(self.temperature, "temperature")
+        as_temperature(self.temperature, "temperature")
         as_ignore_index(self.ignore_index)
         if self.precision is not None:
             as_precision(self.precision)

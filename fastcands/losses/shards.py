@@ -135,6 +135,8 @@ def _ndim(part: Any) -> int:
 
 def _as_shards(value: Any, name: str, ndim: int, strategy: str) -> Shards:
     check_partition_strategy(strategy)
+    if isinstance(value, memoryview):  # a sequence to Python, but an array and not a list of shards
+        value = np.asarray(value)
     if type(value) in _PLAIN and value.ndim == ndim and value.size and _storage(value.dtype) is not None:
         return Shards([np.asarray(value)], len(value), strategy, False)  # a fast path for the usual case
     # a list of numbers or of rows is not a list of shards, which are arrays

@@ -4,30 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fastcands.optimizers import Optimizer
 from fastcands.table.evaluation import evaluate, top_classes_of
 from fastcands.table.results import Evaluation, TopK
 from fastcands.validation.error_state import own_error_state
 
-__all__ = ["TableArrays", "as_table_dtype"]
-
-
-def as_table_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    """Return a dtype that a table can have; bfloat16 is known by name too."""
-    if isinstance(dtype, str) and dtype == "bfloat16":
-        try:
-            from ml_dtypes import bfloat16
-        except ImportError:
-            raise ImportError("dtype 'bfloat16' needs the package ml_dtypes (pip install ml_dtypes)") from None
-        narrow: np.dtype[Any] = np.dtype(bfloat16)
-        return narrow
-    kind = np.dtype(dtype)
-    if kind not in (np.float32, np.float64) and kind.name != "bfloat16":
-        raise TypeError(f"dtype must be float32, float64 or bfloat16, got {kind}")
-    return kind
+__all__ = ["TableArrays"]
 
 
 class TableArrays:

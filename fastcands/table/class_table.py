@@ -11,14 +11,15 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastcands.gradients import Gradients, RowGradient
 from fastcands.optimizers import Adagrad, Optimizer
-from fastcands.table.arrays import as_table_dtype
+from fastcands.table.dtypes import as_table_dtype
 from fastcands.table.results import StepResult
 from fastcands.table.shards import shard_slices
 from fastcands.table.storage import StoredTable, check_state
 from fastcands.table.uninterrupted import Uninterrupted
 from fastcands.validation.error_state import own_error_state
 from fastcands.validation.numbers import as_size
-from fastcands.validation.tables import as_class_table, check_trainable
+from fastcands.validation.seeds import as_generator
+from fastcands.validation.tables import as_class_table, check_table_size, check_trainable
 
 __all__ = ["ClassTable", "Loss"]
 
@@ -105,8 +106,9 @@ class ClassTable(StoredTable):
         seed: Any = None,
     ) -> None:
         num_classes, dim = as_size(num_classes, "num_classes"), as_size(dim, "dim")
+        check_table_size(num_classes, dim)
         kind = as_table_dtype(dtype)
-        random, narrow = np.random.default_rng(seed), kind.name == "bfloat16"
+        random, narrow = as_generator(seed), kind.name == "bfloat16"
         arithmetic = np.dtype(np.float32) if narrow else kind
         weights = np.empty((num_classes, dim), kind)
         rows = max(1, _BLOCK // dim)
@@ -176,7 +178,7 @@ class ClassTable(StoredTable):
         """
         table = cls.__new__(cls)
         weights, biases = as_class_table(weights, biases)
-        table._adopt(weights, biases, optimizer, optimizer_state, np.random.default_rng(seed))
+        table._adopt(weights, biases, optimizer, optimizer_state, as_generator(seed))
         return table
 
     def _adopt(
