@@ -9,6 +9,8 @@ PEERS_VENV ?= .venv-peers
 OUT ?= build/demo
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
+FUZZ_CASES ?= 20000
+FUZZ_SEED ?= 0
 BENCH_ARGS ?=
 
 BIN := $(VENV)/bin
@@ -17,7 +19,7 @@ SOURCES := $(wildcard fastcands bench tests examples docs conftest.py)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types peers bench bench-kernels docs check clean
+.PHONY: help setup demo test fuzz lint types peers bench bench-kernels docs check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -29,6 +31,9 @@ demo: $(VENV)/.with-cli ## train a language model with 100,000 classes on real t
 
 test: $(VENV)/.with-dev ## run the whole suite, with the examples of docstrings, README and docs (PYTEST_ARGS=)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+fuzz: $(VENV)/.with-dev ## call public functions with arguments of all kinds (FUZZ_CASES=, FUZZ_SEED=)
+	$(BIN)/python -m tests.fuzz --cases $(FUZZ_CASES) --seed $(FUZZ_SEED)
 
 lint: $(VENV)/.with-dev ## ruff: rules and format, changes nothing
 	$(BIN)/ruff check $(SOURCES)

@@ -13,15 +13,17 @@ __all__ = ["remove_leftovers", "write_atomically"]
 
 try:
     import fcntl
-except ImportError:  # Windows: a file that is open cannot be removed there, which serves the same end
+except ImportError:  # Windows: a file that is open cannot be removed there, which serves the same end, nor be renamed
+    _LOCKS = False
 
-    def _lock(descriptor: int) -> None:
+    def _lock(descriptor: int, *, wait: bool) -> None:
         """Mark a file as in use."""
 else:
+    _LOCKS = True
 
-    def _lock(descriptor: int) -> None:
+    def _lock(descriptor: int, *, wait: bool) -> None:
         """Mark a file as in use for as long as it is open; the mark of a killed process goes with it."""
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
 def remove_leftovers(path: str | os.PathLike[str]) -> None:
@@ -45,10 +47,22 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
                 leftover = real.parent / name
                 descriptor = os.open(leftover, os.O_RDWR)
                 try:
-                    _lock(descriptor)
+                    _lock(descriptor, wait=False)
                     os.unlink(leftover)
                 finally:
                     os.close(descriptor)
+
+
+def _create(path: Path) -> int:
+    """Create a file that is marked as in use, and return its descriptor."""
+    while True:
+        # not tempfile: its files are for the owner alone, whatever the umask
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        with contextlib.suppress(OSError):  # file systems without locks
+            _lock(descriptor, wait=True)
+        if path.exists():  # else another write took it for a leftover, before it was marked
+            return descriptor
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -84,15 +98,14 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
     try:
         remove_leftovers(real)
         try:
-            # not tempfile: its files are for the owner alone, whatever the umask
-            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-            with os.fdopen(descriptor, "w+b") as file:
-                with contextlib.suppress(OSError):  # file systems without locks
-                    _lock(descriptor)
+            with os.fdopen(_create(temporary), "w+b") as file:
                 write(file)
                 file.flush()
-                os.fsync(descriptor)
-            os.replace(temporary, real)
+                os.fsync(file.fileno())
+                if _LOCKS:  # while it is marked as in use
+                    os.replace(temporary, real)
+            if not _LOCKS:
+                os.replace(temporary, real)
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)

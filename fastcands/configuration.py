@@ -10,7 +10,7 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 
-from fastcands.jit import cache_directories
+from fastcands.cache import cache_directories
 from fastcands.precision import get_matmul_precision, resolve
 from fastcands.simd import dot
 from fastcands.simd.target import MR, VECTOR_BYTES

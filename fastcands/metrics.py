@@ -44,7 +44,8 @@ def propensities(label_counts: ArrayLike, num_points: int, *, a: float = 0.55, b
     TypeError
         If an argument is not a number.
     ValueError
-        If a count is negative or not finite, there are fewer than 3 points, or `a` or `b` is not above 0.
+        If a count is negative or not finite, there are fewer than 3 points, or `a` or `b` is not above 0, or so large
+        that float64 does not hold their powers.
 
     References
     ----------
@@ -58,11 +59,13 @@ def propensities(label_counts: ArrayLike, num_points: int, *, a: float = 0.55, b
     array([0.084, 0.22 , 0.767])
     """
     counts = as_class_counts(label_counts, "label_counts")
-    num_points = as_size(num_points, "num_points", minimum=3)
-    for name, value in (("a", a), ("b", b)):
-        as_positive(value, name)
-    scale = (np.log(num_points) - 1) * (b + 1) ** a
-    return np.asarray(1 / (1 + scale * (counts + b) ** -a))
+    num_points = as_size(num_points, "num_points", minimum=3, maximum=2**63 - 1)
+    a, b = as_positive(a, "a"), as_positive(b, "b")
+    scale = (np.log(float(num_points)) - 1) * np.float64(b + 1) ** a
+    result = np.asarray(1 / (1 + scale * (counts + b) ** -a))
+    if not (result > 0).all():
+        raise ValueError(f"a and b must be such that (b + 1)**a and (n + b)**-a are float64 numbers, got {a} and {b}")
+    return result
 
 
 def _hits(ranked: Any, starts: Any, labels: Any, k: int) -> tuple[NDArray[np.int64], NDArray[np.bool_], Any, Any]:
@@ -70,10 +73,14 @@ def _hits(ranked: Any, starts: Any, labels: Any, k: int) -> tuple[NDArray[np.int
     ids = as_first_ranked(ranked, k)
     starts_, labels_ = as_true_labels(starts, labels, len(ids))
     # a row and an id make one number, so one search finds them all
+    ranked_, true_ = ids, labels_
     span = int(max(ids.max(), labels_.max(initial=0))) + 1
-    pairs = np.repeat(np.arange(len(ids)), np.diff(starts_)) * span + labels_
+    if span * len(ids) >= 2**63:  # such numbers have no room: ids are numbered anew
+        known = np.unique(np.concatenate([ids.reshape(-1), labels_]))
+        ranked_, true_, span = np.searchsorted(known, ids), np.searchsorted(known, labels_), len(known)
+    pairs = np.repeat(np.arange(len(ids)), np.diff(starts_)) * span + true_
     pairs.sort()
-    wanted = ids + np.arange(len(ids))[:, None] * span
+    wanted = ranked_ + np.arange(len(ids))[:, None] * span
     places = np.searchsorted(pairs, wanted)
     found = np.append(pairs, -1)[places] == wanted
     return ids, found, starts_, labels_
@@ -169,7 +176,7 @@ def propensity_scored_precision_at_k(
     >>> metrics.propensity_scored_precision_at_k(*args, [0.5, 0.1, 0.5, 0.5, 0.5], k=1)
     0.3333333333333333
     """
-    p = as_propensities(label_propensities)
+    p, k = as_propensities(label_propensities), as_size(k, "k")
     ids, found, starts_, labels_ = _hits(ranked, starts, labels, k)
     as_class_ids(ids, "ranked", num_classes=len(p), limit_name="V")
     as_class_ids(labels_, "labels", num_classes=len(p), limit_name="V")

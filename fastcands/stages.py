@@ -298,7 +298,7 @@ class StagedKernel:
         """Compile `_run` and the stages for a type of job; return `_run` and the addresses of the stages."""
         chosen = (_compile(self.stages[name], job, workspace, kind) for name in self._order[begin:end])
         addresses = np.array([each.address for each in chosen], np.int64)
-        # `_run` from the disk does not start the threads that its loop needs; the loop itself does, when it is loaded
+        # `_run` does not start the threads that its loop needs when it comes from the disk; loading the loop does
         _parallel_loop.compile((typeof(addresses), types.int64, types.int64, types.int64))
         # the compiled code itself: choosing it by the types of the arguments would take microseconds of each call
         signature = typeof(addresses), typeof(counters), types.int64, types.boolean, typeof(job)

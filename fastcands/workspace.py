@@ -112,7 +112,7 @@ def dtype_of(field: Field, sizes: Any) -> np.dtype[Any]:
 
 @functools.lru_cache(_MOST_SETS)
 def _declared_results(job: Any, sizes: Any) -> list[tuple[str, Callable[..., NDArray[Any]], _Shape, np.dtype[Any]]]:
-    """Return name, maker, shape and dtype of the results that a job declares, found once for calls of a size."""
+    """Return name, function that allocates it, shape and dtype of each result of a job."""
     results = []
     for name, field in job._field_defaults.items():
         if field.kind == "result":
@@ -123,7 +123,7 @@ def _declared_results(job: Any, sizes: Any) -> list[tuple[str, Callable[..., NDA
 
 
 def new_results(job: Any, sizes: Any, *, made: dict[str, NDArray[Any]] | None = None) -> dict[str, NDArray[Any]]:
-    """Return arrays for all results that a job declares, by name: those already made, and new, uninitialised ones."""
+    """Return arrays for all results of a job, by name: those in `made`, and new, uninitialised ones."""
     arrays = dict(made or {})
     for name, make, shape, dtype in _declared_results(job, sizes):
         if name not in arrays:

@@ -2,6 +2,7 @@
 
 import os
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -9,6 +10,7 @@ from hypothesis import settings
 from fastcands import threads
 from fastcands.losses import exact_classes
 from fastcands.simd import dot
+from tests.copied_package import make_copy
 
 # no deadline: the first example of a kernel includes its compilation; the same examples in every run
 settings.register_profile("fastcands", deadline=None, derandomize=True)
@@ -30,6 +32,13 @@ def small_calls_are_as_large_ones():
         patch.setattr(exact_classes, "_FEWEST_EXAMPLES", 0)
         patch.setattr(exact_classes, "_WORTH_ROUNDING", 0)
         yield
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Return a folder that holds a copy of the package with two more kernels, one calling the other."""
+    make_copy(tmp_path)
+    return tmp_path
 
 
 def pytest_collection_modifyitems(config, items):

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import pytest
 
+from fastcands import atomic
 from fastcands.atomic import remove_leftovers, write_atomically
 
 
@@ -90,6 +91,7 @@ def test_a_link_is_followed(path: Path, tmp_path: Path) -> None:
 
 KILLED = """
 import os, signal, sys
+from fastcands import atomic
 from fastcands.atomic import write_atomically
 def write(file):
     file.write(b"half of the n")
@@ -123,4 +125,21 @@ def test_a_write_under_way_is_no_leftover(path: Path) -> None:
 
     write_atomically(path, write)
     assert path.read_bytes() == b"outer"
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_file_that_is_taken_for_a_leftover_is_made_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another write can see it after it was made and before it was marked as in use."""
+    lock, waits = atomic._lock, []
+
+    def lock_late(descriptor: int, *, wait: bool) -> None:
+        waits.append(wait)
+        if waits == [True]:
+            remove_leftovers(path)
+        lock(descriptor, wait=wait)
+
+    monkeypatch.setattr(atomic, "_lock", lock_late)
+    write_atomically(path, lambda file: file.write(b"new"))
+    assert path.read_bytes() == b"new"
+    assert waits == [True, False, True]
     assert os.listdir(path.parent) == [path.name]

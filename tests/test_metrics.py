@@ -139,3 +139,30 @@ def test_refused_propensities(arguments: tuple[Any, ...], error: type[Exception]
     options = dict(zip(("a", "b"), arguments[2:], strict=False))
     with pytest.raises(error, match=message):
         metrics.propensities(*arguments[:2], **options)
+
+
+def test_ids_of_any_size_are_compared():
+    """A row and an id make one number, which has to fit 64 bits."""
+    large = 2**63 - 1
+    ranked, starts = [[large, 3, 0], [5, large - 1, 3], [1, 2, large]], [0, 2, 4, 5]
+    assert metrics.precision_at_k(ranked, starts, [large, 4, large, 3, large], 3) == pytest.approx(3 / 9)
+
+
+@pytest.mark.parametrize("options", [{"a": 1e300}, {"b": 1e300, "a": 3.0}, {"a": 2**64, "b": 2**63 - 1}])
+def test_powers_that_float64_does_not_hold(options):
+    with pytest.raises(ValueError, match=r"a and b must be such that \(b \+ 1\)\*\*a and \(n \+ b\)\*\*-a are float64"):
+        metrics.propensities([0, 3], 100, **options)
+
+
+def test_integers_for_a_and_b():
+    np.testing.assert_array_equal(
+        metrics.propensities([0, 3], 100, a=2, b=1), metrics.propensities([0, 3], 100, a=2.0, b=1.0)
+    )
+    with pytest.raises(ValueError, match=r"num_points must be at most 9223372036854775807, got 36893488147419103232"):
+        metrics.propensities([0, 3], 2**65)
+
+
+def test_propensities_that_are_no_numbers():
+    for bad in ("text", [1j]):
+        with pytest.raises(TypeError, match="label_propensities must be numbers, got"):
+            metrics.propensity_scored_precision_at_k([[1]], [0, 1], [1], bad, 1)

@@ -6,8 +6,9 @@ A new version of Numba that changes one of them fails here first, by its name. N
 from __future__ import annotations
 
 import ctypes
+import pickle
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numba
 import numpy as np
@@ -16,9 +17,12 @@ from llvmlite import binding, ir
 from numba._dispatcher import compute_fingerprint
 from numba.core import caching, cgutils, types
 from numba.core.ccallback import CFunc
+from numba.core.compiler import CompileResult
 from numba.core.imputils import lower_getattr_generic
+from numba.core.serialize import dumps
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import intrinsic, models, register_model
+from numba.misc.appdirs import AppDirs
 
 from tests.numba_internals import complaint, is_there, missing, used_names, uses
 
@@ -56,12 +60,12 @@ def test_a_name_that_is_gone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not is_there("numba.core.caching.NoSuchCache")
     assert not is_there("no_such_package.thing")
     assert missing() == []
-    monkeypatch.delattr(caching, "FunctionCache")
+    monkeypatch.delattr(caching, "NullCache")
     (line,) = missing()
-    assert line == "numba.core.caching.FunctionCache is not there any more; fastcands uses it in jit.py"
+    assert line == "numba.core.caching.NullCache is not there any more; fastcands uses it in cache/kernels.py"
 
 
-@pytest.mark.parametrize("name", ["CPU_NAME", "CPU_FEATURES", "NUMBA_NUM_THREADS"])
+@pytest.mark.parametrize("name", ["CACHE_DIR", "CPU_NAME", "CPU_FEATURES", "DISABLE_JIT", "NUMBA_NUM_THREADS"])
 def test_numba_config_has_what_is_read(name: str) -> None:
     assert hasattr(numba.config, name), f"numba.config.{name} is not there any more"
 
@@ -79,37 +83,23 @@ def test_compute_fingerprint_tells_types_layouts_and_flags_apart() -> None:
     assert compute_fingerprint(Job(np.ones((4, 5)))) == prints[2], "compute_fingerprint depends on values or sizes"
 
 
-class _Recorded:
-    """What the caches of this file were asked for."""
+class _Cache(caching.NullCache):
+    """A cache in memory that pickles, as one on disk does."""
 
-    stamps = 0
-    loads = 0
-    keys = 0
+    stored: ClassVar[dict[bytes, bytes]] = {}
 
-
-def _stamped(locator: type[Any]) -> type[Any]:
-    def get_source_stamp(self: Any) -> object:
-        _Recorded.stamps += 1
-        assert Path(self._py_file) == Path(__file__), "a cache locator names the function's file no more (_py_file)"
-        return locator.get_source_stamp(self)
-
-    return type(locator.__name__, (locator,), {"get_source_stamp": get_source_stamp})
-
-
-class _CacheImpl(caching.CompileResultCacheImpl):
-    _locator_classes = [_stamped(locator) for locator in caching.CacheImpl._locator_classes]  # noqa: RUF012
-
-
-class _Cache(caching.FunctionCache):
-    _impl_class = _CacheImpl
+    def _key(self, sig: Any, codegen: Any) -> bytes:
+        return dumps((str(sig), codegen.magic_tuple()))
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        _Recorded.loads += 1
-        return super().load_overload(sig, target_context)
+        target_context.refresh()
+        found = self.stored.get(self._key(sig, target_context.codegen()))
+        return None if found is None else CompileResult._rebuild(target_context, *pickle.loads(found))
 
-    def _index_key(self, sig: Any, codegen: Any) -> Any:
-        _Recorded.keys += 1
-        return sig, codegen.magic_tuple()
+    def save_overload(self, sig: Any, data: Any) -> None:
+        assert not data.library.has_dynamic_globals
+        assert pickle.loads(dumps(sig)) == sig, "types that were pickled are not equal to themselves"
+        self.stored[self._key(sig, data.codegen)] = dumps(data._reduce())
 
 
 def _add_one(x: int) -> int:
@@ -121,30 +111,30 @@ def _write_one(address: Any) -> None:
 
 
 @pytest.fixture
-def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-    _Recorded.stamps = _Recorded.loads = _Recorded.keys = 0
-    return tmp_path
+def cache() -> dict[bytes, bytes]:
+    _Cache.stored.clear()
+    return _Cache.stored
 
 
-def test_a_dispatcher_uses_the_cache_it_is_given(cache_folder: Path) -> None:
+def test_a_dispatcher_uses_the_cache_it_is_given(cache: dict[bytes, bytes]) -> None:
     for misses in (1, 0):
         dispatcher = numba.njit(_add_one, nogil=True, error_model="numpy")
         assert hasattr(dispatcher, "_cache"), "a dispatcher has no attribute _cache any more"
-        dispatcher._cache = _Cache(_add_one)
+        dispatcher._cache = _Cache()
         assert dispatcher(1) == 2
-        assert _Recorded.loads, "a dispatcher asks its _cache by load_overload no more"
-        assert sum(dispatcher.stats.cache_misses.values()) == misses, "FunctionCache does not store what was compiled"
-    assert _Recorded.keys, "FunctionCache takes its keys from _index_key no more"
-    assert _Recorded.stamps, "FunctionCache takes _impl_class._locator_classes or get_source_stamp no more"
-    assert Path(dispatcher._cache.cache_path).is_relative_to(cache_folder), "FunctionCache.cache_path is not its folder"
-    names = {path.suffix for path in cache_folder.rglob("*.nb?")}
-    assert names == {".nbi", ".nbc"}, "the files of the cache have other names"
-    dispatcher._cache.flush()
-    assert dispatcher._cache.load_overload((types.int64,), dispatcher.targetctx) is None
+        assert sum(dispatcher.stats.cache_misses.values()) == misses, "a dispatcher asks its _cache no more"
+    assert len(cache) == 1, "a dispatcher calls save_overload no more"
 
 
-def test_a_cfunc_is_compiled_by_hand_with_a_cache(cache_folder: Path) -> None:
+def test_names_and_folders_of_the_cache_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert Path(AppDirs(appname="numba", appauthor=False).user_cache_dir) == tmp_path / "numba"
+    name = caching.UserProvidedCacheLocator.get_suitable_cache_subpath("/some/where/module.py")
+    assert name.startswith("where_")
+    assert caching.IPythonCacheLocator.from_function(_add_one, __file__) is None
+
+
+def test_a_cfunc_is_compiled_by_hand_with_a_cache(cache: dict[bytes, bytes]) -> None:
     for hits in (0, 1):
         compiled = _compile_callback()
         assert compiled.cache_hits == hits, "CFunc does not use the _cache it is given"
@@ -155,7 +145,7 @@ def test_a_cfunc_is_compiled_by_hand_with_a_cache(cache_folder: Path) -> None:
 
 def _compile_callback() -> Any:
     compiled = CFunc(_write_one, ((types.CPointer(types.int64),), types.void), {}, {"error_model": "numpy"})
-    compiled._cache = _Cache(_write_one)
+    compiled._cache = _Cache()
     compiled.compile()
     return compiled
 
@@ -272,7 +262,7 @@ def _call_address(typingctx: Any, function: Any, argument: Any) -> Any:
     return types.void(types.int64, types.int64), codegen
 
 
-def test_a_kernel_calls_a_callback_by_its_address(cache_folder: Path) -> None:
+def test_a_kernel_calls_a_callback_by_its_address(cache: dict[bytes, bytes]) -> None:
     @numba.njit
     def run(function: int, argument: int) -> None:
         _call_address(function, argument)

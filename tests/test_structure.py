@@ -26,8 +26,9 @@ MAX_LINES = 350
 # `import fastcands` gives, the public names.
 ROOMS: dict[str, set[str]] = {
     "threads": set(),
-    "jit": {"threads"},
-    "simd": {"jit"},
+    "cache": {"atomic"},
+    "jit": {"cache", "threads"},
+    "simd": {"cache", "jit"},
     "precision": {"simd"},
     "stages": {"jit", "threads"},
     "kernels": set(),
@@ -52,7 +53,7 @@ ROOMS: dict[str, set[str]] = {
     "nn": {"losses", "samplers", "gradients", "kernels.epilogues", "kernels.table", "threads", "validation", "values"},
     "reference": set(),
     "version": set(),
-    "configuration": {"jit", "simd", "precision", "threads", "version"},
+    "configuration": {"cache", "simd", "precision", "threads", "version"},
     "precompile": {"precision", "samplers", "losses", "optimizers", "table", "gradients", "values"},
     "fastcands": {"version", "configuration", "precision", "precompile", "metrics", "schedules"}
     | {"nn", "table", "optimizers", "losses", "samplers", "gradients", "values", "threads"},
@@ -76,7 +77,8 @@ ROOMS: dict[str, set[str]] = {
 # packages beside the standard library that a room may import; NumPy is free to all
 OUTSIDE: dict[str, set[str]] = {
     "threads": {"numba"},
-    "jit": {"numba", "llvmlite"},
+    "cache": {"numba", "llvmlite"},
+    "jit": {"numba"},
     "stages": {"numba", "llvmlite"},
     "configuration": {"numba", "llvmlite"},
     "simd": {"numba", "llvmlite"},
@@ -94,6 +96,7 @@ OUTSIDE: dict[str, set[str]] = {
 
 # tests of what holds across modules; every other test file stands where its module does
 CROSS_CUTTING = {
+    "tests/fuzz": "public functions with arguments of all kinds",
     "tests/peers": "the same calls in TensorFlow and PyTorch",
     "tests/test_docs.py": "pages and what they name",
     "tests/test_docstrings.py": "every public function",
@@ -378,6 +381,6 @@ def test_readme_names_the_two_commands() -> None:
 
 def test_makefile_has_the_targets_it_promises() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    targets = "help setup demo test lint types peers bench docs check clean"
+    targets = "help setup demo test fuzz lint types peers bench docs check clean"
     for target in targets.split(" "):
         assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), target

@@ -25,11 +25,19 @@ def draw_candidates(
     """
     labels = batch.labels if batch.present is None else batch.labels[batch.present][:, None]
     _check_labels(sampler if num_sampled else None, in_batch, batch, labels)
-    drawn = sampler.sample(labels, num_sampled, unique=unique) if num_sampled else None
+    drawn = _draw(sampler, labels, num_sampled, unique) if num_sampled else None
     if in_batch is not None:
         drawn = add_batch_classes(in_batch, labels, drawn, unique)
     values = as_sampled_values(drawn, labels, batch.weights.total, per_example=True, source="the sampler's ")
     return values if batch.present is None else _in_place(values, batch.present)
+
+
+def _draw(sampler: Any, labels: NDArray[np.int64], num_sampled: int, unique: bool) -> SampledValues:
+    if getattr(sampler.sample, "is_checks_only", False):  # labels, size and flag are checked already
+        drawn: SampledValues = sampler.sample_checked(labels, num_sampled, unique, "tensorflow", "num_classes")
+        return drawn
+    result: SampledValues = sampler.sample(labels, num_sampled, unique=unique)
+    return result
 
 
 def _check_labels(sampler: Any, in_batch: Frequencies | None, batch: Batch, labels: NDArray[np.int64]) -> None:
@@ -39,7 +47,7 @@ def _check_labels(sampler: Any, in_batch: Frequencies | None, batch: Batch, labe
         ask = getattr(sampler, "never_drawn", None)  # samplers of the user's need not have it
         never = None if ask is None else ask(labels)
         if never is None:
-            return
+            return  # the usual case
     if in_batch is not None:
         unlikely = np.asarray(in_batch.probability(labels)) == 0
         never = unlikely if never is None else never & unlikely

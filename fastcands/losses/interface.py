@@ -20,7 +20,7 @@ from fastcands.losses.sampled_values import as_sampled_values
 from fastcands.precision import as_precision
 from fastcands.validation.error_state import own_error_state
 from fastcands.validation.ids import as_ignore_index
-from fastcands.validation.numbers import as_flag, as_positive, as_size
+from fastcands.validation.numbers import as_flag, as_size, as_temperature
 from fastcands.values import SampledValues
 
 __all__ = ["ExactLoss", "Result", "SampledLoss", "Sampler"]
@@ -57,7 +57,7 @@ class ExactLoss(ABC):
     """Whether a row with a gradient that is not finite makes that of the inputs so: it is a sum over all rows."""
 
     def __post_init__(self) -> None:
-        as_positive(self.temperature, "temperature")
+        as_temperature(self.temperature, "temperature")
         as_ignore_index(self.ignore_index)
         if self.precision is not None:
             as_precision(self.precision)
@@ -194,7 +194,7 @@ class SampledLoss(ABC):
                 f"num_sampled must be at most the sampler's {self.sampler.num_classes} classes when unique, got "
                 f"{self.num_sampled}"
             )
-        as_positive(self.temperature, "temperature")
+        as_temperature(self.temperature, "temperature")
         as_ignore_index(self.ignore_index)
         if self.precision is not None:
             as_precision(self.precision)
@@ -225,7 +225,7 @@ class SampledLoss(ABC):
                         f"{name} must draw from the {batch.weights.total} classes of weights, got "
                         f"{source.num_classes} classes"
                     )
-            values = draw_candidates(self.sampler, self.in_batch, batch, self.num_sampled, self.unique)
+            values = draw_candidates(self.sampler, self.in_batch, batch, int(self.num_sampled), bool(self.unique))
         if batch.present is not None and len(batch.labels):
             substitute = values.sampled_candidates[..., :1]  # the example's own where each has some
             batch = batch._replace(labels=np.where(batch.present, batch.labels, substitute))

@@ -135,6 +135,8 @@ def _ndim(part: Any) -> int:
 
 def _as_shards(value: Any, name: str, ndim: int, strategy: str) -> Shards:
     check_partition_strategy(strategy)
+    if isinstance(value, memoryview):  # a sequence to Python, but an array and not a list of shards
+        value = np.asarray(value)
     if type(value) in _PLAIN and value.ndim == ndim and value.size and _storage(value.dtype) is not None:
         return Shards([np.asarray(value)], len(value), strategy, False)  # a fast path for the usual case
     # a list of numbers or of rows is not a list of shards, which are arrays
@@ -157,11 +159,12 @@ def _as_shards(value: Any, name: str, ndim: int, strategy: str) -> Shards:
             raise TypeError(f"{part_name} must be {arrays[0].dtype} as {name}[0] is, got {array.dtype}")
         if array.shape[1:] != arrays[0].shape[1:]:
             raise ValueError(
-                f"{part_name} must have {arrays[0].shape[1]} columns as {name}[0] has, got {array.shape[1]}"
+                f"{part_name} must have {arrays[0].shape[1]} features as {name}[0] has, got {array.shape[1]}"
             )
     total, count = sum(map(len, arrays)), len(arrays)
     if total == 0 or 0 in arrays[0].shape[1:]:
-        raise ValueError(f"{name} must have at least one row and one column, got shape {arrays[0].shape}")
+        least = "one class and one feature" if ndim == 2 else "one class"
+        raise ValueError(f"{name} must have at least {least}, got shape {arrays[0].shape}")
     for s, array in enumerate(arrays):
         expected = (total - s + count - 1) // count
         if len(array) != expected:
@@ -196,7 +199,7 @@ def as_inputs(inputs: Any, weights: Shards, examples: int) -> NDArray[Any]:
     _check_float(array, "inputs")
     width = weights.arrays[0].shape[1]
     if array.ndim != 2 or array.shape[1] != width:
-        raise ValueError(f"inputs must have shape (B, {width}) as weights have columns, got {array.shape}")
+        raise ValueError(f"inputs must have shape (B, {width}) as weights have features, got {array.shape}")
     if len(array) != examples:
         raise ValueError(f"inputs must have {examples} rows as labels have, got {len(array)}")
     return array

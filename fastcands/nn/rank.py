@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
@@ -12,17 +13,19 @@ from fastcands.losses.rank import rank_sampled_softmax
 from fastcands.nn.arguments import checked_batch, checked_values
 from fastcands.validation.error_state import own_error_state
 from fastcands.validation.losses import check_num_resampled
-from fastcands.validation.numbers import as_flag, as_positive, as_size
+from fastcands.validation.numbers import as_flag, as_size, as_temperature
 from fastcands.values import SampledValues
 
 __all__ = ["rank_sampled_softmax_loss", "rank_sampled_softmax_loss_and_grad"]
 
 
-def _check_sizes(num_sampled: int, num_resampled: int, num_classes: int) -> None:
+def _checked_resampled(num_sampled: int, num_resampled: int, num_classes: int) -> int:
+    """Return how many candidates are kept, when all sizes make sense."""
     sampled, classes = as_size(num_sampled, "num_sampled"), as_size(num_classes, "num_classes")
     if sampled > classes:
         raise ValueError(f"num_sampled ({sampled}) must be at most num_classes ({classes})")
     check_num_resampled(num_resampled, sampled)
+    return operator.index(num_resampled)
 
 
 @own_error_state
@@ -122,9 +125,9 @@ def rank_sampled_softmax_loss(
     ... ).round(4)
     array([1.0986, 0.6931], dtype=float32)
     """
-    _check_sizes(num_sampled, num_resampled, num_classes)
+    num_resampled = _checked_resampled(num_sampled, num_resampled, num_classes)
     batch = checked_batch(weights, biases, labels, inputs, num_classes, num_true, partition_strategy)
-    temperature = as_positive(resampling_temperature, "resampling_temperature")
+    temperature = as_temperature(resampling_temperature, "resampling_temperature")
     remove = as_flag(remove_accidental_hits, "remove_accidental_hits")
     values = checked_values(batch, sampled_values, "learned_unigram", num_sampled, num_classes, seed)
     return rank_sampled_softmax(
@@ -227,9 +230,9 @@ def rank_sampled_softmax_loss_and_grad(
     >>> gradients.biases.ids, gradients.biases.rows.round(2)
     (array([3, 7, 9]), array([-0.67, -0.17,  0.83], dtype=float32))
     """
-    _check_sizes(num_sampled, num_resampled, num_classes)
+    num_resampled = _checked_resampled(num_sampled, num_resampled, num_classes)
     batch = checked_batch(weights, biases, labels, inputs, num_classes, num_true, partition_strategy)
-    temperature = as_positive(resampling_temperature, "resampling_temperature")
+    temperature = as_temperature(resampling_temperature, "resampling_temperature")
     remove = as_flag(remove_accidental_hits, "remove_accidental_hits")
     given = as_upstream(upstream, len(batch.inputs), batch.inputs.dtype)
     values = checked_values(batch, sampled_values, "learned_unigram", num_sampled, num_classes, seed)

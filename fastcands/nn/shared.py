@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 import os
 import threading
 from collections.abc import Callable, Sized
@@ -119,7 +120,7 @@ class Vocabulary:
         return {
             "vocab_file": self.vocab_file or None,
             "distortion": self.distortion,
-            "num_reserved_ids": max(self.num_reserved_ids, 0),
+            "num_reserved_ids": max(operator.index(self.num_reserved_ids), 0),
             "num_shards": self.num_shards,
             "shard": self.shard,
             "unigrams": self.unigrams if self._has_unigrams() else None,
@@ -248,6 +249,10 @@ def sample_shared(
         vocabulary=vocabulary,
     )
     labels = as_labels(
-        true_classes, num_classes=range_max, num_true=num_true, name="true_classes", limit_name="range_max"
+        true_classes,
+        num_classes=sampler.num_classes,
+        num_true=operator.index(num_true),
+        name="true_classes",
+        limit_name="range_max",
     )
-    return sampler.sample_checked(labels, int(num_sampled), bool(unique), "tensorflow", "range_max")
+    return sampler.sample_checked(labels, operator.index(num_sampled), bool(unique), "tensorflow", "range_max")

@@ -91,7 +91,7 @@ class Configuration:
         >>> fc.SGD(lambda step: 0.5 / (1 + step)).learning_rate(4)
         0.1
         """
-        step = as_size(step, "step", minimum=0)
+        step = as_size(step, "step", minimum=0, maximum=2**63 - 1)
         return as_nonnegative(self.lr(step), f"lr({step})") if callable(self.lr) else float(self.lr)
 
     def to_dict(self) -> dict[str, Any]:

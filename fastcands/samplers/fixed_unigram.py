@@ -101,7 +101,7 @@ class FixedUnigramSampler(StreamSampler):
             unigrams,
             path,
             distortion=as_number(distortion, "distortion"),
-            num_reserved_ids=as_size(num_reserved_ids, "num_reserved_ids", minimum=0),
+            num_reserved_ids=as_size(num_reserved_ids, "num_reserved_ids", minimum=0, maximum=2**63 - 1),
             num_shards=num_shards,
             shard=shard,
         )

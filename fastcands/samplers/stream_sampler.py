@@ -125,6 +125,9 @@ class StreamSampler(CandidateSampler):
             distribution.learn(flat_labels)
         return SampledValues(drawn.ids, counts[num_sampled:].reshape(labels.shape), counts[:num_sampled])
 
+    # a loss, which has checked its labels, calls `sample_checked` instead, unless a subclass has another `sample`
+    sample.is_checks_only = True  # type: ignore[attr-defined]
+
     @own_error_state
     def probability(self, ids: ArrayLike) -> NDArray[np.float64]:
         """Return the probability of each id; see `CandidateSampler.probability`."""

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastcands.gradients import Gradients, RowGradient
 from fastcands.optimizers import Adagrad, Optimizer
+from fastcands.table.dtypes import as_table_dtype
 from fastcands.table.results import StepResult
 from fastcands.table.shards import shard_slices
 from fastcands.table.storage import StoredTable, check_state
@@ -18,7 +19,8 @@ from fastcands.table.uninterrupted import Uninterrupted
 from fastcands.validation.error_state import own_error_state
 from fastcands.validation.finite import check_examples
 from fastcands.validation.numbers import as_size
-from fastcands.validation.tables import as_class_table, check_trainable
+from fastcands.validation.seeds import as_generator
+from fastcands.validation.tables import as_class_table, check_table_size, check_trainable
 
 __all__ = ["ClassTable", "Loss"]
 
@@ -33,20 +35,6 @@ class Loss(Protocol):
         self, weights: Any, biases: Any, labels: Any, inputs: Any, upstream: Any = None
     ) -> tuple[NDArray[Any], Gradients]:
         """Return the loss of each example and the gradients of ``sum(upstream * loss)``."""
-
-
-def _as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    if isinstance(dtype, str) and dtype == "bfloat16":
-        try:
-            from ml_dtypes import bfloat16
-        except ImportError:
-            raise ImportError("dtype 'bfloat16' needs the package ml_dtypes (pip install ml_dtypes)") from None
-        narrow: np.dtype[Any] = np.dtype(bfloat16)
-        return narrow
-    kind = np.dtype(dtype)
-    if kind not in (np.float32, np.float64) and kind.name != "bfloat16":
-        raise TypeError(f"dtype must be float32, float64 or bfloat16, got {kind}")
-    return kind
 
 
 class ClassTable(StoredTable):
@@ -119,8 +107,9 @@ class ClassTable(StoredTable):
         seed: Any = None,
     ) -> None:
         num_classes, dim = as_size(num_classes, "num_classes"), as_size(dim, "dim")
-        kind = _as_dtype(dtype)
-        random, narrow = np.random.default_rng(seed), kind.name == "bfloat16"
+        check_table_size(num_classes, dim)
+        kind = as_table_dtype(dtype)
+        random, narrow = as_generator(seed), kind.name == "bfloat16"
         arithmetic = np.dtype(np.float32) if narrow else kind
         weights = np.empty((num_classes, dim), kind)
         rows = max(1, _BLOCK // dim)
@@ -190,7 +179,7 @@ class ClassTable(StoredTable):
         """
         table = cls.__new__(cls)
         weights, biases = as_class_table(weights, biases)
-        table._adopt(weights, biases, optimizer, optimizer_state, np.random.default_rng(seed))
+        table._adopt(weights, biases, optimizer, optimizer_state, as_generator(seed))
         return table
 
     def _adopt(

@@ -12,6 +12,7 @@ from fastcands.kernels.table.blocking import panel_width
 from fastcands.table.results import Evaluation, TopK
 from fastcands.table.scores import Scores
 from fastcands.threads import get_num_threads
+from fastcands.validation.ids import as_ignore_index
 from fastcands.validation.labels import as_labels_and_present
 from fastcands.validation.numbers import as_size
 
@@ -42,7 +43,7 @@ def top_classes_of(weights: NDArray[Any], biases: NDArray[Any] | None, inputs: A
 
 
 def _as_ks(k: Any) -> list[int]:
-    if isinstance(k, str) or not isinstance(k, Iterable):
+    if isinstance(k, str) or not isinstance(k, Iterable) or np.ndim(k) == 0:  # type: ignore[arg-type]
         return [as_size(k, "k")]
     return [as_size(value, f"k[{i}]") for i, value in enumerate(k)]
 
@@ -57,7 +58,7 @@ def evaluate(
     ignore_index: int | None,
 ) -> Evaluation:
     """Return loss, hits and ranks; see `ClassTable.evaluate`."""
-    ks, at_once = _as_ks(k), as_size(batch_size, "batch_size")
+    ks, at_once, ignore_index = _as_ks(k), as_size(batch_size, "batch_size"), as_ignore_index(ignore_index)
     classes, present = as_labels_and_present(labels, ignore_index=ignore_index, num_classes=len(weights))
     scores = Scores(weights, biases, inputs, len(classes))
     if present is not None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.validation.numbers import as_size
+from fastcands.validation.numbers import as_num_classes
 from fastcands.validation.tables import as_num_shards, check_partition_strategy
 
 __all__ = ["shard_bounds", "shard_slices"]
@@ -50,7 +50,7 @@ def shard_bounds(num_classes: int, num_shards: int) -> NDArray[np.int64]:
     >>> int(np.searchsorted(bounds, 6, side="right")) - 1
     1
     """
-    classes = as_size(num_classes, "num_classes")
+    classes = as_num_classes(num_classes)
     shards = as_num_shards(num_shards, classes)
     small, longer = divmod(classes, shards)
     numbers = np.arange(shards + 1)

@@ -18,9 +18,11 @@ __all__ = [
     "as_number",
     "as_positive",
     "as_size",
+    "as_temperature",
 ]
 
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)
+_TINY_FLOAT32 = float(np.finfo(np.float32).tiny)
 
 
 def as_integer(value: Any, name: str, *, expected: str = "an integer") -> int:
@@ -37,20 +39,19 @@ def as_integer(value: Any, name: str, *, expected: str = "an integer") -> int:
         raise TypeError(f"{name} must be {expected}, got {type(value).__name__}") from None
 
 
-def as_size(value: Any, name: str, *, minimum: int = 1) -> int:
-    """Return `value` as an int of at least `minimum`."""
+def as_size(value: Any, name: str, *, minimum: int = 1, maximum: int | None = None) -> int:
+    """Return `value` as an int of at least `minimum`, and at most `maximum`."""
     number = as_integer(value, name)
     if number < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {number}")
+    if maximum is not None and number > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, got {number}")
     return number
 
 
 def as_num_classes(value: Any, name: str = "num_classes", *, maximum: int = 2**63 - 1) -> int:
     """Return a number of classes as an int from 1 to `maximum`."""
-    number = as_size(value, name)
-    if number > maximum:
-        raise ValueError(f"{name} must be at most {maximum}, got {number}")
-    return number
+    return as_size(value, name, maximum=maximum)
 
 
 def as_flag(value: Any, name: str) -> bool:
@@ -87,6 +88,14 @@ def as_positive(value: Any, name: str) -> float:
     number = _as_float(value, name)
     if not 0 < number < math.inf:
         raise ValueError(f"{name} must be positive and finite, got {number!r}")
+    return number
+
+
+def as_temperature(value: Any, name: str) -> float:
+    """Return what logits are divided by, in float32 or float64."""
+    number = as_positive(value, name)
+    if not _TINY_FLOAT32 <= number <= _MAX_FLOAT32:
+        raise ValueError(f"{name} must be in [{_TINY_FLOAT32:.2g}, {_MAX_FLOAT32:.2g}], got {number!r}")
     return number
 
 

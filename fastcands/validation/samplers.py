@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
+
+import numpy as np
 
 from fastcands.validation.numbers import as_size
 from fastcands.validation.seeds import as_seed_pair
@@ -100,6 +102,8 @@ def check_weights_digest(state: Mapping[str, Any], expected: Mapping[str, Any]) 
 def as_stream_state(state: Any, expected: Mapping[str, Any]) -> tuple[tuple[int, int], int, int]:
     """Return seeds, position and the number of spawned samplers after comparing what has to be equal."""
     check_identity(state, expected, ("seeds", "position"))
+    if not isinstance(state["seeds"], Sequence | np.ndarray) or np.ndim(state["seeds"]) != 1:
+        raise TypeError(f"state['seeds'] must be a pair of integers, got {type(state['seeds']).__name__}")
     seeds = as_seed_pair(tuple(state["seeds"]), "state['seeds']")
     position = as_size(state["position"], "state['position']", minimum=0)
     if position > 2**61:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fastcands.validation.numbers import as_integer, as_size
 
-__all__ = ["as_op_seed", "as_seed_pair", "as_seed_word", "as_unsigned_seed"]
+__all__ = ["as_generator", "as_op_seed", "as_seed_pair", "as_seed_word", "as_unsigned_seed"]
 
 _KINDS = "None, an integer, a pair of integers, a SeedSequence or a Generator"
 
@@ -29,6 +31,17 @@ def as_seed_pair(seed: tuple[Any, ...] | list[Any], name: str = "seed") -> tuple
     if len(seed) != 2:
         raise ValueError(f"{name} must be a pair of integers, got {len(seed)} values")
     return as_seed_word(seed[0]), as_seed_word(seed[1])
+
+
+def as_generator(seed: Any) -> np.random.Generator:
+    """Return NumPy's generator for a seed of any kind that it takes."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError, AttributeError) as error:
+        kinds = "None, integers that are not negative, a SeedSequence or a Generator"
+        raise type(error if isinstance(error, ValueError) else TypeError())(
+            f"seed must be {kinds}, got {seed!r}"
+        ) from None
 
 
 def as_unsigned_seed(value: Any) -> int:

@@ -17,6 +17,7 @@ __all__ = [
     "check_partition_strategy",
     "check_row_gradient",
     "check_row_pairs",
+    "check_table_size",
     "check_trainable",
 ]
 
@@ -75,6 +76,12 @@ def as_class_table(weights: Any, biases: Any) -> tuple[NDArray[Any], NDArray[Any
         expected = "float32, or bfloat16" if half else str(weights.dtype)
         raise TypeError(f"biases must be {expected} as weights are, got {biases.dtype}")
     return as_plain(weights), as_plain(biases)
+
+
+def check_table_size(num_classes: int, dim: int) -> None:
+    """Refuse a table that no memory holds."""
+    if num_classes * dim >= 2**59:
+        raise ValueError(f"num_classes * dim must be below 2**59, got {num_classes} * {dim}")
 
 
 def check_row_pairs(ids: NDArray[np.int64], rows: NDArray[Any], dtype: np.dtype[Any]) -> None:

@@ -389,3 +389,30 @@ def test_an_update_that_cannot_be_compiled_changes_nothing(failing: str, monkeyp
         table.train_step(loss, LABELS, INPUTS)
     assert loss.calls == 0
     assert snapshot(table) == before
+
+
+@pytest.mark.parametrize("dtype", ["text", "", (), float("nan"), {1}])
+def test_a_dtype_that_is_none(dtype: Any) -> None:
+    with pytest.raises(TypeError, match="dtype must be float32, float64 or bfloat16, got"):
+        fc.ClassTable(4, 2, dtype=dtype)
+
+
+def test_an_optimizer_state_without_arrays() -> None:
+    weights, state = np.ones((4, 2), np.float32), {"weights": {"accumulator": 3}}
+    with pytest.raises(
+        TypeError, match=r"optimizer_state\['weights'\]\['accumulator'\] must be a NumPy array, got int"
+    ):
+        fc.ClassTable.from_arrays(weights, optimizer=fc.Adagrad(0.1), optimizer_state=state)
+
+
+def test_options_of_evaluate_that_are_no_integers() -> None:
+    table = fc.ClassTable(4, 2, seed=1)
+    assert table.evaluate([1], np.ones((1, 2)), k=np.array(2)).hits.keys() == {2}
+    with pytest.raises(TypeError, match="ignore_index must be an integer or None, got list"):
+        table.evaluate([1], np.ones((1, 2)), ignore_index=[None, None])
+
+
+def test_weights_in_a_memoryview() -> None:
+    weights = np.arange(8.0).reshape(4, 2)
+    one, other = (fc.SoftmaxLoss().value(each, None, [1], np.ones((1, 2))) for each in (weights, memoryview(weights)))
+    assert_array_equal(one, other)

@@ -332,7 +332,8 @@ def test_a_dict_is_refused(case: Case) -> None:
 
 
 def test_series_of_pandas() -> None:
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     labels = pandas.Series([3, 3, 3, 1, 1, 0, 2, 2, 2, 2])
     counts = labels.value_counts()
     assert counts.index.tolist() == [2, 3, 1, 0]

@@ -123,7 +123,8 @@ def test_rows_of_one_length_are_a_rectangle() -> None:
 
 
 def test_labels_of_scipy() -> None:
-    sparse = pytest.importorskip("scipy.sparse")
+    from scipy import sparse
+
     matrix = np.zeros((4, V))
     for row, labels in enumerate(RAGGED):
         matrix[row, labels] = 1
@@ -136,7 +137,8 @@ def test_labels_of_scipy() -> None:
 
 
 def test_labels_of_pandas() -> None:
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     labels = pandas.Series(RAGGED, index=[7, 1, 0, 3])
     expected = fc.SoftmaxLoss().value(WEIGHTS, None, RAGGED, INPUTS)
     assert fc.SoftmaxLoss().value(WEIGHTS, None, labels, INPUTS).tolist() == expected.tolist()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fastcands as fc
 from fastcands.validation import numbers as validation
 
 
@@ -113,3 +114,56 @@ def test_numbers_of_classes() -> None:
         validation.as_num_classes(10, "n", maximum=9)
     with pytest.raises(ValueError, match=rf"^num_classes must be at most {2**63 - 1}, got {2**63}$"):
         validation.as_num_classes(2**63)
+
+
+class Number:
+    """An integer of another class."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __index__(self):
+        return self.value
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: fc.shard_bounds(2**70, 3),
+            "num_classes must be at most 9223372036854775807, got 1180591620717411303424",
+        ),
+        (
+            lambda: fc.SGD(0.1).learning_rate(2**64),
+            "step must be at most 9223372036854775807, got 18446744073709551616",
+        ),
+        (
+            lambda: fc.FixedUnigramSampler(5, unigrams=[1], num_reserved_ids=2**64),
+            "num_reserved_ids must be at most 9223372036854775807, got 18446744073709551616",
+        ),
+        (
+            lambda: fc.ClassTable(2**40, 2**20),
+            r"num_classes \* dim must be below 2\*\*59, got 1099511627776 \* 1048576",
+        ),
+        (lambda: fc.SoftmaxLoss(temperature=1e-300), r"temperature must be in \[1.2e-38, 3.4e\+38\], got 1e-300"),
+    ],
+)
+def test_numbers_that_are_too_large_or_small(call, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        call()
+
+
+def test_integers_of_another_class():
+    fc.nn.reset()
+    for op in ("log_uniform", "learned_unigram"):
+        sample = getattr(fc.nn, f"{op}_candidate_sampler")
+        first = sample([[1]], 1, 4, True, 10, seed=3)
+        fc.nn.reset()
+        for got, expected in zip(sample([[1]], Number(1), Number(4), True, Number(10), seed=3), first, strict=True):
+            np.testing.assert_array_equal(got, expected)
+    arguments = [np.ones((5, 2)), None, [[1]], np.ones((1, 2)), 4]
+    losses = []
+    for kept in (2, Number(2)):
+        fc.nn.reset()
+        losses.append(fc.nn.rank_sampled_softmax_loss(*arguments, kept, 5, seed=1))
+    np.testing.assert_array_equal(*losses)

@@ -6,7 +6,7 @@ same in NumPy. The first usable one is chosen. ``portable`` is usable everywhere
 tests. The environment variable ``FASTCANDS_BF16_ISA`` chooses one by name.
 
 The choice is made when it is first needed, not at import, because some operating systems must grant permission. It
-changes machine code, so it is part of the cache key of kernels in a folder ``bf16`` (`fastcands.jit.vary`); no other
+changes machine code, so it is part of the cache key of kernels in a folder ``bf16`` (`fastcands.cache.vary`); no other
 kernel may use an emitter that depends on it.
 """
 
@@ -23,7 +23,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from fastcands import jit
+from fastcands import cache
 from fastcands.simd.dot.blocks import Epilogue
 from fastcands.simd.vector import Lanes
 
@@ -158,7 +158,7 @@ def unusable() -> str | None:
     return _choice()[1]
 
 
-jit.vary("bf16", name_of_chosen)
+cache.vary("bf16", name_of_chosen)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
