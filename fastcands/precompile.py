@@ -154,6 +154,7 @@ def _table_steps(dtype: str) -> Iterator[_Step]:
     def update(optimizer: optimizers.Optimizer) -> None:
         for each in tables:
             optimizer.update(each, optimizer.init(each), rows, step=0)
+            ClassTable.from_arrays(each, biases, optimizer=optimizer)._compile_updates()
 
     for name in optimizers.__all__:
         yield f"{name}, {dtype}", lambda name=name: update(getattr(optimizers, name)(0.0))  # type: ignore[misc]

@@ -77,6 +77,7 @@ class AllCandidatesSampler(CandidateSampler):
         """Check that the state is of such a sampler; see `CandidateSampler.load_state_dict`."""
         check_identity(state, self.state_dict())
 
+    @own_error_state
     def spawn(self, n: int) -> list[Self]:
         """Return such samplers, where others return samplers with streams of their own.
 

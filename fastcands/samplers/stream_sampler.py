@@ -157,6 +157,7 @@ class StreamSampler(CandidateSampler):
             self._distribution.restore(state)  # refuses what does not fit before anything changes
             self._stream.restore(*place)
 
+    @own_error_state
     def spawn(self, n: int) -> list[Self]:
         """Return samplers of the same distribution whose draws are independent, as `numpy.random.Generator.spawn` does.
 

@@ -209,6 +209,8 @@ def test_refused_states_change_nothing() -> None:
     with pytest.raises(ValueError, match=r"^logit_offsets must have shape \(6,\), got \(5,\)$"):
         model.load_state_dict({**state, "logit_offsets": np.zeros(5)})
     assert same(before, copies(model))
+    given = model.state_dict()
+    assert {name for name, array in given.items() if not array.flags.writeable} == {n for n in given if "." in n}
     model.load_state_dict(state)
     assert same(state, copies(model))
 

@@ -377,14 +377,14 @@ def test_a_state_that_does_not_fit_is_refused(state: Any, message: str) -> None:
 def test_an_update_that_cannot_be_compiled_changes_nothing(failing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first step runs every update without rows before the loss is called."""
     table, loss = fc.ClassTable(5, 4, seed=0), ReferenceLoss()
-    before, plan = snapshot(table), fc.Adagrad.plan
+    before, row_step = snapshot(table), fc.Adagrad._row_step
 
     def broken(self: Any, *args: Any, name: str, **options: Any) -> Any:
         if name == failing:
             raise OSError(28, "No space left on device")
-        return plan(self, *args, name=name, **options)
+        return row_step(self, *args, name=name, **options)
 
-    monkeypatch.setattr(fc.Adagrad, "plan", broken)
+    monkeypatch.setattr(fc.Adagrad, "_row_step", broken)
     with pytest.raises(OSError, match="No space"):
         table.train_step(loss, LABELS, INPUTS)
     assert loss.calls == 0

@@ -163,4 +163,4 @@ def test_whose_state_it_is(tmp_path: Path) -> None:
     mapped.close()
     saved.optimizer_state["weights"]["accumulator"][3, 3] = np.inf
     saved.save(tmp_path / "table.npz")
-    assert not own(fc.ClassTable.load(tmp_path / "table.npz"))
+    assert not fc.ClassTable.load(tmp_path / "table.npz")._state_is_own

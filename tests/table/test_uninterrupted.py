@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import fastcands as fc
+from fastcands.optimizers.row_step import RowStep
 from fastcands.table.uninterrupted import Uninterrupted
 from tests.table.test_class_table import snapshot
 
@@ -54,18 +55,13 @@ def test_interrupts_at_random_times_leave_whole_steps() -> None:
 def test_a_signal_between_the_updates_waits_for_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
     table, other = (fc.ClassTable(50, 3, seed=0) for _ in range(2))
     step(table), step(other)
-    plan = fc.Adagrad.plan
+    make = RowStep.make
 
-    def interrupting(self: Any, *args: Any, **options: Any) -> Any:
-        update = plan(self, *args, **options)
+    def make_then_interrupt(self: Any) -> None:
+        make(self)
+        signal.raise_signal(signal.SIGINT)
 
-        def then_interrupt() -> None:
-            update()
-            signal.raise_signal(signal.SIGINT)
-
-        return then_interrupt
-
-    monkeypatch.setattr(fc.Adagrad, "plan", interrupting)
+    monkeypatch.setattr(RowStep, "make", make_then_interrupt)
     with pytest.raises(KeyboardInterrupt):
         step(table)
     monkeypatch.undo()
