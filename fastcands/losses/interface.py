@@ -186,7 +186,8 @@ class SampledLoss(ABC):
     def __post_init__(self) -> None:
         if not callable(getattr(self.sampler, "sample", None)):
             raise TypeError(f"sampler must have a sample method, got {type(self.sampler).__name__}")
-        as_size(self.num_sampled, "num_sampled", minimum=1 if self.in_batch is None else 0)
+        count = as_size(self.num_sampled, "num_sampled", minimum=1 if self.in_batch is None else 0)
+        object.__setattr__(self, "num_sampled", count)  # an int, whatever kind of integer came
         if self.in_batch is not None and not callable(getattr(self.in_batch, "probability", None)):
             raise TypeError(f"in_batch must have a probability method, got {type(self.in_batch).__name__}")
         if as_flag(self.unique, "unique") and self.num_sampled > self.sampler.num_classes:

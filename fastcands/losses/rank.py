@@ -18,7 +18,7 @@ from fastcands.losses.interface import Result, SampledLoss
 from fastcands.losses.sampled_softmax import sampled_softmax
 from fastcands.losses.shards import Shards
 from fastcands.threads import get_num_threads
-from fastcands.validation.losses import check_num_resampled
+from fastcands.validation.losses import as_num_resampled
 from fastcands.validation.numbers import as_flag
 from fastcands.values import SampledValues
 
@@ -207,7 +207,7 @@ class RankSampledSoftmaxLoss(SampledLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_num_resampled(self.num_resampled, self.num_sampled)
+        object.__setattr__(self, "num_resampled", as_num_resampled(self.num_resampled, self.num_sampled))
         for name in ("remove_accidental_hits", "exclude_hits", "per_example"):
             as_flag(getattr(self, name), name)
 

@@ -12,7 +12,7 @@ from fastcands.losses.batch import as_upstream
 from fastcands.losses.rank import rank_sampled_softmax
 from fastcands.nn.arguments import checked_batch, checked_values
 from fastcands.validation.error_state import own_error_state
-from fastcands.validation.losses import check_num_resampled
+from fastcands.validation.losses import as_num_resampled
 from fastcands.validation.numbers import as_flag, as_size, as_temperature
 from fastcands.values import SampledValues
 
@@ -24,7 +24,7 @@ def _checked_resampled(num_sampled: int, num_resampled: int, num_classes: int) -
     sampled, classes = as_size(num_sampled, "num_sampled"), as_size(num_classes, "num_classes")
     if sampled > classes:
         raise ValueError(f"num_sampled ({sampled}) must be at most num_classes ({classes})")
-    check_num_resampled(num_resampled, sampled)
+    as_num_resampled(num_resampled, sampled)
     return operator.index(num_resampled)
 
 

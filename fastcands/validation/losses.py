@@ -12,9 +12,9 @@ from fastcands.validation.numbers import as_size
 
 __all__ = [
     "as_log_normalizer",
+    "as_num_resampled",
     "check_drawable",
     "check_num_candidates",
-    "check_num_resampled",
     "check_rows_of_weights",
 ]
 
@@ -46,10 +46,12 @@ def check_drawable(
     )
 
 
-def check_num_resampled(num_resampled: Any, num_sampled: int) -> None:
-    """Refuse to keep all candidates or more."""
-    if as_size(num_resampled, "num_resampled") >= num_sampled:
-        raise ValueError(f"num_resampled ({num_resampled}) must be less than num_sampled ({num_sampled})")
+def as_num_resampled(num_resampled: Any, num_sampled: int) -> int:
+    """Return how many candidates are kept; fewer than there are."""
+    count = as_size(num_resampled, "num_resampled")
+    if count >= num_sampled:
+        raise ValueError(f"num_resampled ({count}) must be less than num_sampled ({num_sampled})")
+    return count
 
 
 def check_rows_of_weights(num_classes: Any, num_rows: int) -> None:
