@@ -58,7 +58,7 @@ class AllCandidatesSampler(CandidateSampler):
         expected_count: ExpectedCount = "tensorflow",
     ) -> SampledValues:
         """Return all classes in order; see `CandidateSampler.sample`. `num_sampled` must be their number."""
-        ids = as_labels(labels, num_classes=self._num_classes)
+        ids = as_labels(labels, num_classes=self._num_classes, may_be_one_hot=True)
         check_all_candidates(as_size(num_sampled, "num_sampled"), self._num_classes)
         as_flag(unique, "unique")
         as_expected_count(expected_count)

@@ -8,10 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from fastcands.distributions.learned_unigram import LearnedUnigram
 from fastcands.samplers.stream import Seed
 from fastcands.samplers.stream_sampler import StreamSampler
-from fastcands.validation.arrays import as_array
 from fastcands.validation.class_weights import check_total
 from fastcands.validation.error_state import own_error_state
-from fastcands.validation.ids import as_class_ids, check_not_one_hot
+from fastcands.validation.ids import as_class_ids
 from fastcands.validation.numbers import as_fraction, as_num_classes
 from fastcands.validation.samplers import check_mergeable
 
@@ -77,9 +76,7 @@ class LearnedUnigramSampler(StreamSampler):
         ValueError
             If one is out of range. Nothing is counted then.
         """
-        given = as_array(labels, "labels")
-        check_not_one_hot(given, self.num_classes, "labels")
-        ids = as_class_ids(given if given.size else labels, "labels", num_classes=self.num_classes)
+        ids = as_class_ids(labels, "labels", num_classes=self.num_classes)
         with self._lock:
             self._distribution.learn(ids.reshape(-1))
 

@@ -64,7 +64,7 @@ class StreamSampler(CandidateSampler):
         expected_count: ExpectedCount = "tensorflow",
     ) -> SampledValues:
         """Draw candidates; see `CandidateSampler.sample`."""
-        ids = as_labels(labels, num_classes=self.num_classes)
+        ids = as_labels(labels, num_classes=self.num_classes, may_be_one_hot=True)
         return self.sample_checked(
             ids,
             as_size(num_sampled, "num_sampled"),

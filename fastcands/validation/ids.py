@@ -80,8 +80,8 @@ def as_labels(
 ) -> NDArray[np.int64]:
     """Return `labels` as C-contiguous int64 of shape (B, T); (B,) is taken as (B, 1).
 
-    Labels that are so already are returned themselves, but a copy if they have to be `writable` and are not. With
-    `may_be_one_hot`, rows of 0 and 1 are taken as ids whatever their length.
+    Labels that are so already are returned themselves, but a copy if they have to be `writable` and are not. Rows of 0
+    and 1, one for each class, are refused, unless they `may_be_one_hot` or `num_true` says that rows are so long.
     """
     if (
         num_classes is not None
@@ -97,7 +97,7 @@ def as_labels(
     ):
         return labels  # most labels are such, and this takes a third of the time of what follows
     array = as_array(labels, name)
-    if num_classes is not None and not may_be_one_hot:
+    if num_classes is not None and num_true != num_classes and not may_be_one_hot:
         check_not_one_hot(array, num_classes, name)
     if array.dtype.kind == "f" and array.ndim == 2 and array.size:
         raise TypeError(

@@ -30,7 +30,7 @@ def as_labels_and_present(
             present = None if filled.all() else filled
     if ignore_index is not None:
         array = as_array(labels, "labels")
-        if filled is None:
+        if filled is None and num_true != num_classes:
             check_not_one_hot(array, num_classes, "labels", ignore_index)
         given = as_labels(array if array.size else labels, num_true=num_true)
         counted = np.asarray(given != ignore_index)

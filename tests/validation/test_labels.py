@@ -207,9 +207,6 @@ MULTI_HOT = np.minimum(ONE_HOT + ONE_HOT[::-1], 1)
         lambda labels: fc.SampledSoftmaxLoss(fc.UniformSampler(V), 3).value(WEIGHTS, None, labels, INPUTS),
         lambda labels: fc.ClassTable.from_arrays(WEIGHTS).train_step(fc.LogisticLoss(), labels, INPUTS),
         lambda labels: fc.ClassTable.from_arrays(WEIGHTS).evaluate(labels, INPUTS),
-        lambda labels: fc.UniformSampler(V).sample(labels, 3),
-        lambda labels: fc.LearnedUnigramSampler(V).update(labels),
-        lambda labels: fc.nn.full_softmax_loss(WEIGHTS, None, labels, INPUTS, num_true=V),
         lambda labels: fc.nn.nce_loss(WEIGHTS, None, labels, INPUTS, 3, V),
     ],
 )
@@ -217,6 +214,19 @@ def test_one_hot_labels_are_refused(call: Any, labels: Any, dtype: Any) -> None:
     message = r"labels must be class ids, not one-hot, got only 0 and 1 in as many columns as classes, shape \(4, 5\): "
     with pytest.raises(ValueError, match=message):
         call(labels.astype(dtype))
+
+
+def test_rows_of_a_stated_length_are_ids() -> None:
+    labels = [[0, 1, 1, 0, 1]] * 4  # as many as classes: TensorFlow's functions are told so, samplers count any ids
+    logits = INPUTS.astype(np.float64) @ WEIGHTS.T
+    expected = np.log(np.exp(logits).sum(axis=1)) - logits[:, [0, 1, 1, 0, 1]].mean(axis=1)
+    losses = fc.nn.full_softmax_loss(WEIGHTS, None, labels, INPUTS, num_true=V)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    sampler = fc.LearnedUnigramSampler(V, seed=0)
+    sampler.sample(labels, 3)
+    sampler.update(labels)
+    assert_array_equal(sampler.counts(), [17, 25, 1, 1, 1])
+    assert fc.AllCandidatesSampler(V).sample(labels, V).true_expected_count.shape == (4, V)
 
 
 @pytest.mark.parametrize("ignore_index", [0, 1, -1])
