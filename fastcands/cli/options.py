@@ -10,7 +10,7 @@ import typer
 
 from fastcands.cli.errors import Refusal
 
-__all__ = ["AsJson", "ModelFolder", "Threads", "absolute", "check_threads", "named", "option"]
+__all__ = ["AsJson", "Mix", "ModelFolder", "Threads", "absolute", "check_threads", "named", "option", "refuse_mix"]
 
 _MOST_THREADS = 1024
 
@@ -69,6 +69,27 @@ Threads = Annotated[int | None, option("Threads to use; the results do not depen
 ModelFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="Folder that `fastcands train` wrote.", show_default=False)
 ]
+Mix = Annotated[
+    bool | None,
+    typer.Option("--mix/--no-mix", help="Whether to use the mixture with the Kneser-Ney model.", show_default=False),
+]
+
+
+def refuse_mix(mix: bool | None) -> None:
+    """Refuse ``--mix`` for a model that is not of text.
+
+    Parameters
+    ----------
+    mix : bool or None
+        As given on the command line.
+
+    Raises
+    ------
+    Refusal
+        If it was given.
+    """
+    if mix is not None:
+        raise Refusal("--mix is for models of --task text, got one of --task multilabel")
 
 
 def check_threads(threads: int | None) -> None:

@@ -1,67 +1,23 @@
-"""Corpora: which files hold the text, and how their text is read.
-
-Text is read as a stream, a piece at a time; what had to be repaired on the way is counted in a `ReadReport`.
-"""
+"""Corpora: which files hold the text."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import gzip
 import hashlib
-import io
 import os
-import re
 import sysconfig
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, cast
 
-__all__ = ["Corpus", "ReadReport", "find_text_files", "read_text", "standard_library"]
+from fastcands.data.reading import first_bytes
 
-_PIECE = 1 << 20  # characters read at once
-_LONGEST_PIECE = 1 << 24  # a piece without white space is cut here, wherever that is
+__all__ = ["Corpus", "find_text_files", "standard_library"]
+
 _SNIFFED = 8192  # bytes looked at to tell text from binary data
-
-_UNDECODABLE = re.compile("[\udc80-\udcff]")
 
 _NOT_PYTHONS_OWN = frozenset({"site-packages", "dist-packages", "__pycache__"})
 _MADE_BY_THE_BUILD = ("config-", "_sysconfigdata")  # differ from machine to machine
 _HELD_OUT_SHARE = 0.02  # of the files of the standard library, for valid and for test each
-
-
-@dataclasses.dataclass
-class ReadReport:
-    """Counts of what was read from files.
-
-    Parameters
-    ----------
-    files : int, default 0
-        Files read.
-    characters : int, default 0
-        Characters read.
-    undecodable_bytes : int, default 0
-        Bytes that were not UTF-8, each replaced by U+FFFD.
-    undecodable_files : int, default 0
-        Files with such bytes.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> path = pathlib.Path(tempfile.mkdtemp(), "latin-1.txt")
-    >>> _ = path.write_bytes("café".encode("latin-1"))
-    >>> report = ReadReport()
-    >>> list(read_text(path, report))
-    ['caf�']
-    >>> report.files, report.characters, report.undecodable_bytes
-    (1, 4, 1)
-    """
-
-    files: int = 0
-    characters: int = 0
-    undecodable_bytes: int = 0
-    undecodable_files: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,25 +80,6 @@ class Corpus:
         return cls(kept, tuple(parts[1]), tuple(parts[2]))
 
 
-@contextlib.contextmanager
-def _clear_gzip_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path}: damaged gzip file ({error})") from None
-
-
-def _open(path: Path) -> IO[bytes]:
-    if path.suffix.lower() == ".gz":
-        return cast("IO[bytes]", gzip.open(path))
-    return path.open("rb")
-
-
-def _first_bytes(path: Path) -> bytes:
-    with _clear_gzip_errors(path), _open(path) as file:
-        return file.read(_SNIFFED)
-
-
 def _walk(folder: Path, without: frozenset[str] = frozenset()) -> list[Path]:
     """List the files below `folder`, sorted by relative path; hidden files and folders are left out.
 
@@ -162,7 +99,7 @@ def _walk(folder: Path, without: frozenset[str] = frozenset()) -> list[Path]:
 def _is_text(path: Path) -> bool:
     if not path.is_file():  # a broken link, a pipe
         return False
-    first = _first_bytes(path)
+    first = first_bytes(path, _SNIFFED)
     return bool(first) and b"\0" not in first
 
 
@@ -213,7 +150,7 @@ def find_text_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
                 raise ValueError(f"{path}: no text file in this folder")
         else:
             # a pipe can be read only once, so it is taken on trust
-            first = _first_bytes(path) if path.is_file() else b"?"
+            first = first_bytes(path, _SNIFFED) if path.is_file() else b"?"
             if not first:
                 raise ValueError(f"{path}: the file is empty")
             if b"\0" in first:
@@ -224,76 +161,6 @@ def find_text_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     if not any_path:
         raise ValueError("paths must name at least one file or folder")
     return list(found.values())
-
-
-def read_text(path: str | os.PathLike[str], report: ReadReport) -> Iterator[str]:
-    r"""Read the text of a file in pieces of about a million characters, cut at white space.
-
-    The text is taken as UTF-8, with or without a byte order mark; any line ends become ``\n``. Joined, the
-    pieces are the text. A piece is cut elsewhere only when 16 million characters hold no white space.
-
-    Parameters
-    ----------
-    path : str or path
-        The file; unpacked when its name ends in ``.gz``.
-    report : ReadReport
-        Gets the counts of this file added, when the file has been read to its end.
-
-    Yields
-    ------
-    str
-        The next piece, never empty.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    ValueError
-        If a gzip file is damaged.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> path = pathlib.Path(tempfile.mkdtemp(), "lines.txt")
-    >>> _ = path.write_bytes(b"one\r\ntwo")
-    >>> "".join(read_text(path, ReadReport()))
-    'one\ntwo'
-    """
-    path = Path(path)
-    characters = undecodable = 0
-    # each undecodable byte becomes a lone surrogate, which valid UTF-8 never gives: so they can be counted
-    with (
-        _clear_gzip_errors(path),
-        _open(path) as binary,
-        io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape") as file,
-    ):
-        rest = ""
-        while fresh := file.read(_PIECE):
-            characters += len(fresh)
-            if not fresh.isascii():
-                fresh, replaced = _UNDECODABLE.subn("\N{REPLACEMENT CHARACTER}", fresh)
-                undecodable += replaced
-            rest += fresh
-            cut = rest.rfind("\n") + 1 or _after_last_space(rest)
-            if not cut and len(rest) >= _LONGEST_PIECE:
-                cut = len(rest)
-            if cut:
-                yield rest[:cut]
-                rest = rest[cut:]
-        if rest:
-            yield rest
-    report.files += 1
-    report.characters += characters
-    report.undecodable_bytes += undecodable
-    report.undecodable_files += undecodable > 0
-
-
-def _after_last_space(text: str) -> int:
-    """Return the position after the last white space of `text`, 0 when it has none."""
-    if text[-1:].isspace():
-        return len(text)
-    before_and_last_word = text.rsplit(None, 1)
-    return len(text) - len(before_and_last_word[-1]) if len(before_and_last_word) == 2 else 0
 
 
 def standard_library(root: str | os.PathLike[str] | None = None) -> Corpus:

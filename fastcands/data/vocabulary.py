@@ -101,7 +101,7 @@ class Vocabulary:
         size : int
             Most words to keep, ``<unk>`` and ``</s>`` included; at least 3.
         min_count : int, default 1
-            Rarer words are left out.
+            Rarer words are left out; 0 keeps words of count 0.
 
         Returns
         -------
@@ -111,10 +111,10 @@ class Vocabulary:
         Raises
         ------
         ValueError
-            If `size` is below 3 or `min_count` below 1.
+            If `size` is below 3 or `min_count` below 0.
         """
         size = as_size(size, "size", minimum=3)
-        min_count = as_size(min_count, "min_count")
+        min_count = as_size(min_count, "min_count", minimum=0)
         ranked = sorted(_ranked(word, count) for word, count in counts.items() if word not in (UNKNOWN, BOUNDARY))
         kept = [item for item in ranked[: size - 2] if -item[0] >= min_count]
         left_out = -sum(item[0] for item in ranked[len(kept) :])

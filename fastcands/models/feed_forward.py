@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 import fastcands as fc
+from fastcands.kernels.recurrence.dropout import drop_rows
+from fastcands.models.inputs import as_embedding, as_words, dropout_masks, take_rows
 from fastcands.models.panels import Panels
 from fastcands.models.state import check_arrays
 from fastcands.validation.arrays import as_array, check_unmasked
@@ -26,6 +28,7 @@ Array = NDArray[Any]
 PARAMETERS = ("embedding", "hidden_weights", "hidden_biases", "feature_weights", "feature_biases")
 
 _EMBEDDING_SCALE = 0.1
+_MEASURED_ROWS = 4096  # of an embedding that is given, to know its scale
 
 
 class Activations(NamedTuple):
@@ -41,6 +44,10 @@ class Activations(NamedTuple):
         The tanh layer.
     features : array, shape (B, D)
         What the class table gets.
+    dropout : float
+        The share of inputs and hidden values that is dropped, already in `inputs` and `hidden`.
+    seed : tuple of int
+        What the masks were made of.
 
     Examples
     --------
@@ -55,6 +62,8 @@ class Activations(NamedTuple):
     inputs: Array
     hidden: Array
     features: Array
+    dropout: float = 0.0
+    seed: tuple[int, int] = (0, 0)
 
 
 class LayerGradients(NamedTuple):
@@ -109,6 +118,9 @@ class FeedForward:
         Of all parameters.
     seed : None, int or numpy.random.SeedSequence, default 0
         Of the initial parameters.
+    embedding : float32, float64 or bfloat16 array, shape (V, E), optional
+        Used as C, not copied; it may be another layer's too. New by default, of normal numbers with a standard
+        deviation of 0.1.
 
     Attributes
     ----------
@@ -123,7 +135,7 @@ class FeedForward:
     TypeError
         If a size is not an integer.
     ValueError
-        If a size is below 1.
+        If a size is below 1, or `embedding` has another shape.
 
     Examples
     --------
@@ -147,6 +159,7 @@ class FeedForward:
         feature_dim: int,
         dtype: DTypeLike = "float32",
         seed: Any = 0,
+        embedding: Array | None = None,
     ) -> None:
         sizes = {"vocab_size": vocab_size, "context": context, "embedding_dim": embedding_dim}
         for name, size in {**sizes, "hidden_dim": hidden_dim, "feature_dim": feature_dim}.items():
@@ -161,10 +174,15 @@ class FeedForward:
 
         fan_in = context * embedding_dim
         self.context = context
+        if embedding is None:
+            embedding, deviation = normal((vocab_size, embedding_dim), _EMBEDDING_SCALE), _EMBEDDING_SCALE
+        else:
+            embedding = as_embedding(embedding, (vocab_size, embedding_dim))
+            deviation = float(embedding[:_MEASURED_ROWS].astype(np.float64).std()) or _EMBEDDING_SCALE
         self.parameters: dict[str, Array] = {
-            "embedding": normal((vocab_size, embedding_dim), _EMBEDDING_SCALE),
+            "embedding": embedding,
             # a scale at which the sums before tanh have a variance of one
-            "hidden_weights": normal((fan_in, hidden_dim), 1 / (_EMBEDDING_SCALE * math.sqrt(fan_in))),
+            "hidden_weights": normal((fan_in, hidden_dim), 1 / (deviation * math.sqrt(fan_in))),
             "hidden_biases": np.zeros(hidden_dim, kind),
             "feature_weights": normal((hidden_dim, feature_dim), 1 / math.sqrt(hidden_dim)),
             "feature_biases": np.zeros(feature_dim, kind),
@@ -212,26 +230,24 @@ class FeedForward:
         return layers
 
     def _check_contexts(self, contexts: Any) -> Array:
-        array = as_array(contexts, "contexts")
-        if array.dtype.kind not in "iu":
-            raise TypeError(f"contexts must be integers, got {array.dtype}")
+        array = as_words(contexts, "contexts", len(self.parameters["embedding"]))
         if array.ndim != 2 or array.shape[1] != self.context:
             raise ValueError(f"contexts must have shape (B, {self.context}), got {array.shape}")
-        num_words = len(self.parameters["embedding"])
-        if array.size:
-            low, high = int(array.min()), int(array.max())
-            if low < 0 or high >= num_words:
-                raise ValueError(f"contexts must be in [0, {num_words}), got {low if low < 0 else high}")
         return array
 
     @own_error_state
-    def forward(self, contexts: Any) -> Activations:
+    def forward(self, contexts: Any, *, dropout: float = 0.0, seed: tuple[int, int] = (0, 0)) -> Activations:
         """Compute the features of contexts.
 
         Parameters
         ----------
         contexts : integer array, shape (B, n)
             Ids in [0, V), the oldest word first.
+        dropout : float, default 0
+            The share p of the inputs and of the hidden values that becomes zero, in [0, 1). The others are divided by
+            1 - p. For training only.
+        seed : tuple of int, default (0, 0)
+            Seed and step. What is dropped depends on them, on row and column, and on nothing else.
 
         Returns
         -------
@@ -243,28 +259,32 @@ class FeedForward:
         TypeError
             If `contexts` are not integers.
         ValueError
-            If they have another shape or an id is out of range.
+            If they have another shape or an id is out of range, or if `dropout` is.
         """
         contexts = self._check_contexts(contexts)
+        of_inputs, of_hidden = dropout_masks(dropout, seed)
         p = self.parameters
-        num_rows, kind = len(contexts), p["embedding"].dtype
+        num_rows, kind = len(contexts), p["hidden_biases"].dtype
         flat = np.empty((num_rows, len(p["hidden_weights"])), kind)
         inputs = flat.reshape(num_rows, self.context, p["embedding"].shape[1])
         hidden = np.empty((num_rows, len(p["hidden_biases"])), kind)
         features = np.empty((num_rows, len(p["feature_biases"])), kind)
 
         def by_rows(rows: slice) -> None:
-            # mode='clip' writes to `out` without a buffer; the ids have been checked
-            np.take(p["embedding"], contexts[rows], axis=0, out=inputs[rows], mode="clip")
+            take_rows(p["embedding"], contexts[rows], inputs[rows])
             h, f = hidden[rows], features[rows]
+            if dropout:
+                drop_rows(flat[rows], of_inputs, rows.start)
             np.matmul(flat[rows], p["hidden_weights"], out=h)
             h += p["hidden_biases"]
             np.tanh(h, out=h)
+            if dropout:
+                drop_rows(h, of_hidden, rows.start)
             np.matmul(h, p["feature_weights"], out=f)
             f += p["feature_biases"]
 
         self._panels.run(by_rows, num_rows)
-        return Activations(contexts, flat, hidden, features)
+        return Activations(contexts, flat, hidden, features, dropout, seed)
 
     @own_error_state
     def backward(self, activations: Activations, d_features: Array) -> LayerGradients:
@@ -276,6 +296,8 @@ class FeedForward:
             d_sums = (d_features @ F.T) * (1 - hidden**2)
             d_A, d_a = inputs.T @ d_sums, d_sums.sum(axis=0)
             d_inputs = d_sums @ A.T    # its pieces, summed by word, are d_C
+
+        With dropout, ``d_features @ F.T`` and `d_inputs` are multiplied by the masks.
 
         Parameters
         ----------
@@ -289,7 +311,8 @@ class FeedForward:
         LayerGradients
             By the parameters' names.
         """
-        contexts, inputs, hidden, _ = activations
+        contexts, inputs, hidden, _, dropout, seed = activations
+        of_inputs, of_hidden = dropout_masks(dropout, seed)
         d_features = as_array(d_features, "d_features")
         p = self.parameters
         d_sums = np.empty_like(hidden)
@@ -299,10 +322,15 @@ class FeedForward:
         def by_rows(rows: slice) -> None:
             h, d = hidden[rows], d_sums[rows]
             np.matmul(d_features[rows], p["feature_weights"].T, out=d)
+            if dropout:
+                drop_rows(d, of_hidden, rows.start)
+                h = h * h.dtype.type(1 - dropout)  # what it was where it was not dropped; elsewhere d is 0
             slope = h * h
             np.subtract(1, slope, out=slope)
             d *= slope
             np.matmul(d, p["hidden_weights"].T, out=d_inputs[rows])
+            if dropout:
+                drop_rows(d_inputs[rows], of_inputs, rows.start)
 
         def by_weights(rows: slice) -> None:
             np.matmul(inputs[:, rows].T, d_sums, out=d_hidden_weights[rows])

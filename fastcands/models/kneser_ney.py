@@ -1,28 +1,28 @@
-"""The interpolated Kneser-Ney trigram model: the strong baseline among counting models.
-
-An n-gram is one integer, the number of its context times V plus its last word. Sorting counts them and a
-binary search finds them again, so a text of millions of words takes seconds.
-"""
+"""The interpolated Kneser-Ney model of any order: the strong baseline among counting models."""
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.data.encoded import EncodedText
+from fastcands.models.ngram_counts import NGramCounts, count_ngrams, find, join, owner_of, word_of
+from fastcands.models.saved_counts import counts_from_state, size_from_state
 from fastcands.models.unigram import perplexity_of
 from fastcands.validation.error_state import own_error_state
+from fastcands.validation.ids import as_class_ids
+from fastcands.validation.numbers import as_size
 
-__all__ = ["KneserNeyTrigram"]
+__all__ = ["KneserNey"]
 
 _FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 _CHUNK = 1 << 18  # words looked up at once
 
 
-def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _discounts(counts: NDArray[Any]) -> NDArray[np.float64]:
     """Return the discounts of n-grams seen once, twice, and more often, at positions 1, 2, 3.
 
     With ``n_k`` n-grams seen k times and ``Y = n_1 / (n_1 + 2 n_2)``: ``D_k = k - (k + 1) Y n_{k+1} / n_k``.
@@ -38,87 +38,63 @@ def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.array([0.0, *_FALLBACK_DISCOUNTS])
 
 
-@dataclasses.dataclass(frozen=True)
 class _Level:
-    """N-grams of one order.
+    """The n-grams of one order with what their counts give, all of it in float64.
 
-    contexts: sorted codes of the contexts, shape (C,). backoff: the share of each that goes to the shorter
-    context, (C,). ngrams: sorted codes, position of the context · V + word, shape (G,). probabilities: of
-    the words after their contexts, the share of the shorter context included, (G,).
+    discounts: of counts 0, 1, 2, and more. totals: of the counts after each context, (C,). backoff: the share of
+    each context that goes to the shorter one, (C,).
     """
 
-    contexts: NDArray[np.int64]
-    backoff: NDArray[np.float64]
-    ngrams: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
+    def __init__(self, table: NGramCounts) -> None:
+        self.table = table
+        self.discounts = _discounts(table.counts)
+        owner = owner_of(table.ngrams)
+        self.totals = np.bincount(owner, table.counts)
+        self.backoff = np.bincount(owner, self.discounts[np.minimum(table.counts, 3)]) / self.totals
 
-    @classmethod
-    def estimate(
-        cls,
-        contexts: NDArray[np.int64],
-        ngrams: NDArray[np.int64],
-        counts: NDArray[np.int64],
-        num_classes: int,
-        lower: NDArray[np.float64],
-    ) -> _Level:
-        """Discount the counts and interpolate with `lower`, the words' probabilities one order down."""
-        owner = ngrams // num_classes
-        discount = _discounts(counts)[np.minimum(counts, 3)]
-        total = np.bincount(owner, counts, len(contexts))
-        backoff = np.bincount(owner, discount, len(contexts)) / total
-        return cls(contexts, backoff, ngrams, (counts - discount) / total[owner] + backoff[owner] * lower)
-
-    def interpolate(
-        self,
-        context: NDArray[np.int64],
-        words: NDArray[np.int64],
-        num_classes: int,
-        lower: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        """Return P(word | context); `lower` holds the words' probabilities after the shorter contexts."""
-        owner, known = _find(self.contexts, context)
-        result = np.where(known, self.backoff[owner], 1.0) * lower
-        place, seen = _find(self.ngrams, owner * num_classes + words)
-        seen &= known
-        result[seen] = self.probabilities[place[seen]]
-        return result
+    def share(self, ngrams: NDArray[np.intp] | slice, owner: Any) -> NDArray[np.float64]:
+        """Return the share of n-grams, given by position, that does not come from the shorter context."""
+        counts = self.table.counts[ngrams]
+        shares: NDArray[np.float64] = (counts - self.discounts[np.minimum(counts, 3)]) / self.totals[owner]
+        return shares
 
 
-def _find(codes: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Return positions of `wanted` in the sorted `codes`, and which of them are there."""
-    place = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
-    return place, codes[place] == wanted
-
-
-def _count(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Sort `codes` in place; return the distinct ones and how often each was there."""
-    codes.sort()
-    starts = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
-    return codes[starts], np.diff(starts, append=len(codes))
-
-
-class KneserNeyTrigram:
-    r"""Interpolated Kneser-Ney trigram model with the three modified discounts of each order.
+class KneserNey:
+    r"""Interpolated Kneser-Ney model with the three modified discounts of each order.
 
     .. math::
 
-        P(w \mid u v) = \frac{c(u v w) - D(c(u v w))}{c(u v)} + \gamma(u v)\, P(w \mid v)
+        P(w \mid h) = \frac{\max(c(h w) - D(c(h w)), 0)}{c(h)} + \gamma(h)\, P(w \mid h')
 
-    and likewise for P(w | v) and P(w), in which the count of an n-gram is the number of different words seen
-    before it. N-grams at the start of a document, which no word can stand before, keep their plain counts.
-    P(w) is interpolated with 1/V. The gammas make each distribution sum to one.
+    for the n - 1 words h before a word, and likewise for h', which is h without its oldest word, down to
+    P(w), which is interpolated with 1/V. Where h was never seen, P(w | h) is P(w | h'). At the highest order, n, c(h w)
+    counts how often the words h w occur; at the orders below, how many different words occur before them.
+    N-grams whose oldest context word is the boundary keep their plain counts, as no word can stand before a
+    document. c(h) is the sum of c(h w) over w. The gammas make each distribution sum to one.
 
     Use `fit`; the model then gives probabilities to the same predictions as a neural model: every word of a
     text and every document's end, contexts padded with the boundary at a document's start.
 
     Parameters
     ----------
+    num_classes : int
+        Size V of the vocabulary.
     boundary_id : int
         Id of the word that ends documents.
-    unigrams : float64 array, shape (V,)
-        P(w) by id.
-    bigrams, trigrams : tables of n-grams
-        As `fit` makes them.
+    tables : sequence of NGramCounts
+        Counts of the n-grams of order 1, 2, and so on, as `fit` makes them.
+
+    Attributes
+    ----------
+    order : int
+        n, one more than the words a prediction sees.
+    num_classes, boundary_id : int
+        As given.
+
+    Notes
+    -----
+    The model keeps integer counts and computes in float64, so one that is restored from `state_dict` gives the same
+    bits as the one that was fitted.
 
     References
     ----------
@@ -126,21 +102,23 @@ class KneserNeyTrigram:
 
     Examples
     --------
+    >>> from fastcands.data import EncodedText
+    >>> from fastcands.models import KneserNey
     >>> text = EncodedText.from_documents([[1, 2, 3], [1, 2, 1]], boundary_id=0)
-    >>> model = KneserNeyTrigram.fit(text, num_classes=4)
-    >>> model.probabilities((1, 2)).round(3)
+    >>> model = KneserNey.fit(text, num_classes=4, order=3)
+    >>> model.probabilities([1, 2]).round(3)
     array([0.073, 0.448, 0.052, 0.427])
     """
 
-    def __init__(self, boundary_id: int, unigrams: NDArray[np.float64], bigrams: _Level, trigrams: _Level) -> None:
-        self._boundary_id = boundary_id
-        self._unigrams = unigrams
-        self._bigrams = bigrams
-        self._trigrams = trigrams
+    def __init__(self, num_classes: int, boundary_id: int, tables: Sequence[NGramCounts]) -> None:
+        self.order = len(tables)
+        self.num_classes = num_classes
+        self.boundary_id = boundary_id
+        self._levels = [_Level(table) for table in tables]
 
     @classmethod
     @own_error_state
-    def fit(cls, text: EncodedText, num_classes: int) -> KneserNeyTrigram:
+    def fit(cls, text: EncodedText, num_classes: int, order: int = 5) -> KneserNey:
         """Count the n-grams of the training text and estimate the model.
 
         Parameters
@@ -149,68 +127,54 @@ class KneserNeyTrigram:
             Training text, its ids in ``[0, num_classes)``.
         num_classes : int
             Size V of the vocabulary.
+        order : int, default 5
+            n, at least 1: a word is predicted from the n - 1 words before it.
 
         Returns
         -------
-        KneserNeyTrigram
+        KneserNey
             The model.
 
         Raises
         ------
+        TypeError
+            If `num_classes` or `order` is not an integer.
         ValueError
-            If `text` is empty or an id is out of range.
+            If one of them is below 1, `text` is empty, or an id is out of range.
 
         Notes
         -----
-        Time O(N log N), memory about 50 bytes a word of the text.
+        Time O(n · N log N), memory about 40 bytes a word of the text while counting. The model takes 12 bytes for
+        each distinct n-gram and 24 for each distinct context.
         """
+        num_classes, order = as_size(num_classes, "num_classes"), as_size(order, "order")
         text.check(num_classes)
         if not len(text):
             raise ValueError("text must hold at least one word")
-
-        history = text.contexts(np.arange(len(text)), 2)
-        pairs = history[:, 0] * num_classes + history[:, 1]
-        del history
-        contexts3 = _count(pairs.copy())[0]
-        codes = np.searchsorted(contexts3, pairs)
-        del pairs
-        codes *= num_classes
-        codes += text.ids
-        trigrams, counts3 = _count(codes)
-        del codes
-
-        middle, last = contexts3[trigrams // num_classes] % num_classes, trigrams % num_classes
-        bigram_codes = middle * num_classes + last
-        distinct, counts2 = _count(bigram_codes.copy())
-        place = np.searchsorted(distinct, bigram_codes)
-        at_start = middle == text.boundary_id
-        counts2[place[at_start]] = counts3[at_start]
-        contexts2, owner2 = np.unique(distinct // num_classes, return_inverse=True)
-        last2 = distinct % num_classes
-        bigrams = owner2 * num_classes + last2
-
-        counts1 = np.bincount(last2, minlength=num_classes)
-        discount1 = _discounts(counts1[counts1 > 0])[np.minimum(counts1, 3)]
-        unigram_probabilities = (counts1 - discount1 + discount1.sum() / num_classes) / counts1.sum()
-
-        level2 = _Level.estimate(contexts2, bigrams, counts2, num_classes, unigram_probabilities[last2])
-        level3 = _Level.estimate(contexts3, trigrams, counts3, num_classes, level2.probabilities[place])
-        return cls(text.boundary_id, unigram_probabilities, level2, level3)
+        return cls(num_classes, text.boundary_id, count_ngrams(text, order))
 
     def _after(self, contexts: NDArray[np.int64], words: NDArray[Any]) -> NDArray[np.float64]:
-        num_classes = len(self._unigrams)
-        lower = self._bigrams.interpolate(contexts[:, 1], words, num_classes, self._unigrams[words])
-        return self._trigrams.interpolate(contexts[:, 0] * num_classes + contexts[:, 1], words, num_classes, lower)
+        """Return the probability of each word after the n - 1 words of its context."""
+        result = np.full(len(words), 1 / self.num_classes)
+        at, numbers = np.arange(len(words)), np.zeros(len(words), np.int64)
+        for length, level in enumerate(self._levels):
+            if length:  # a context that was not seen has no longer one that was: only the others are looked up
+                place, seen = find(level.table.contexts, join(numbers, contexts[at, -length]))
+                at, numbers = at[seen], place[seen]
+            result[at] *= level.backoff[numbers]
+            place, seen = find(level.table.ngrams, join(numbers, words[at]))
+            result[at[seen]] += level.share(place[seen], numbers[seen])
+        return result
 
     @own_error_state
-    def probabilities(self, context: tuple[int, int]) -> NDArray[np.float64]:
-        """Return the probability of every word after two words.
+    def probabilities(self, history: Any) -> NDArray[np.float64]:
+        """Return the probability of every word after some words.
 
         Parameters
         ----------
-        context : (int, int)
-            Ids of the two words before, the older first; the boundary id stands for what is before a
-            document.
+        history : sequence of int or integer array, shape (L,)
+            Ids of the words before, the oldest first. Any number of them, also none: the last n - 1 count, and
+            what is older than the newest boundary does not. The boundary stands for what is missing.
 
         Returns
         -------
@@ -219,45 +183,64 @@ class KneserNeyTrigram:
 
         Raises
         ------
+        TypeError
+            If `history` is not an array of integers.
         ValueError
-            If an id is outside ``[0, V)``.
+            If it has not one dimension or an id is outside ``[0, V)``.
         """
-        num_classes = len(self._unigrams)
-        older, newer = context
-        if not (0 <= older < num_classes and 0 <= newer < num_classes):
-            raise ValueError(f"context must be in [0, {num_classes}), got {(older, newer)}")
-        if newer == self._boundary_id:
-            older = newer  # what stands before a document's start is not remembered
-        return self._after(np.tile(np.array([older, newer], np.int64), (num_classes, 1)), np.arange(num_classes))
+        words = as_class_ids(history, "history", num_classes=self.num_classes, ndim=1)
+        words = words[max(len(words) - self.order + 1, 0) :]
+        ends = np.flatnonzero(words == self.boundary_id)
+        words = words[ends[-1] + 1 :] if len(ends) else words
+        context = np.full(self.order - 1, self.boundary_id, np.int64)
+        context[self.order - 1 - len(words) :] = words
+
+        result = np.full(self.num_classes, 1 / self.num_classes)
+        number = np.zeros(1, np.int64)
+        for length, level in enumerate(self._levels):
+            if length:
+                number, seen = find(level.table.contexts, join(number, context[-length]))
+                if not seen[0]:
+                    break
+            result *= level.backoff[number]
+            first, stop = np.searchsorted(level.table.ngrams, join(number + np.arange(2), number * 0))
+            result[word_of(level.table.ngrams[first:stop])] += level.share(slice(first, stop), number)
+        return result
 
     @own_error_state
-    def log_probabilities(self, text: EncodedText) -> NDArray[np.float64]:
-        """Return the natural logarithm of the probability of each word of `text`, given the two before it.
+    def log_probabilities(self, text: EncodedText, positions: Any = None) -> NDArray[np.float64]:
+        """Return the natural logarithm of the probability of words of `text`, given the words before them.
 
         Parameters
         ----------
         text : EncodedText
             Any text of the same vocabulary.
+        positions : integer array, shape (N,), optional
+            Of the words, in ``[0, len(text))``; by default of all words, document ends too.
 
         Returns
         -------
-        float64 array, shape (len(text),)
-            The logarithms, for document ends too.
+        float64 array, shape (N,)
+            The logarithms.
 
         Raises
         ------
+        TypeError
+            If `positions` are not integers.
         ValueError
-            If an id or the boundary is not that of the vocabulary.
+            If an id or the boundary is not that of the vocabulary, or a position is out of range.
         """
-        if text.boundary_id != self._boundary_id:
-            raise ValueError(
-                f"text.boundary_id must be the training text's {self._boundary_id}, got {text.boundary_id}"
-            )
-        text.check(len(self._unigrams))
-        result = np.empty(len(text))
-        for start in range(0, len(text), _CHUNK):
-            positions = np.arange(start, min(start + _CHUNK, len(text)))
-            result[positions] = np.log(self._after(text.contexts(positions, 2), text.ids[positions]))
+        if text.boundary_id != self.boundary_id:
+            raise ValueError(f"text.boundary_id must be the training text's {self.boundary_id}, got {text.boundary_id}")
+        text.check(self.num_classes)
+        if positions is not None:
+            positions = as_class_ids(positions, "positions", num_classes=len(text), ndim=1, limit_name="len(text)")
+        result = np.empty(len(text) if positions is None else len(positions))
+        for start in range(0, len(result), _CHUNK):
+            stop = min(start + _CHUNK, len(result))
+            at = np.arange(start, stop) if positions is None else positions[start:stop]
+            contexts = text.contexts(at, max(self.order - 1, 1))
+            np.log(self._after(contexts, text.ids[at]), out=result[start:stop])
         return result
 
     @own_error_state
@@ -280,3 +263,49 @@ class KneserNeyTrigram:
             If `text` is empty, or an id or the boundary is not that of the vocabulary.
         """
         return perplexity_of(self.log_probabilities(text))
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Return everything that `from_state` needs to make the same model again.
+
+        Returns
+        -------
+        dict of str to array
+            The model's own arrays, not copies, and read-only: ``ngrams_k`` (int64) and ``counts_k`` (int32, int64 for
+            texts of 2^31 words and more) for the orders k from 1 to n, ``contexts_k`` (int64) for those from 2; and
+            the numbers ``order``, ``num_classes`` and ``boundary_id``.
+        """
+        state = {name: np.array(getattr(self, name), np.int64) for name in ("order", "num_classes", "boundary_id")}
+        for k, level in enumerate(self._levels, 1):
+            if k > 1:
+                state[f"contexts_{k}"] = level.table.contexts.view()
+            state[f"ngrams_{k}"] = level.table.ngrams.view()
+            state[f"counts_{k}"] = level.table.counts.view()
+        for array in state.values():
+            array.flags.writeable = False
+        return state
+
+    @classmethod
+    @own_error_state
+    def from_state(cls, state: Mapping[str, Any]) -> KneserNey:
+        """Make a model from what `state_dict` returned, without copies of large arrays.
+
+        Parameters
+        ----------
+        state : mapping of str to array
+            The arrays; others are ignored.
+
+        Returns
+        -------
+        KneserNey
+            Its probabilities are those of the model saved, bit for bit.
+
+        Raises
+        ------
+        ValueError
+            If an array is missing, has another shape or dtype, or does not fit the others.
+        """
+        order, num_classes = size_from_state(state, "order"), size_from_state(state, "num_classes")
+        boundary_id = size_from_state(state, "boundary_id", minimum=0)
+        if boundary_id >= num_classes:
+            raise ValueError(f"boundary_id must be below num_classes = {num_classes}, got {boundary_id}")
+        return cls(num_classes, boundary_id, counts_from_state(state, order, num_classes))

@@ -1,21 +1,20 @@
 """The feed-forward n-gram language model of Bengio et al. 2003, with a class table as its output layer.
 
-User code of the library: nothing but its public names and NumPy.
+User code of the library: little but its public names and NumPy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 import fastcands as fc
+from fastcands.data import EncodedText
 from fastcands.models.feed_forward import Activations, FeedForward
-from fastcands.models.predictor import NGramPredictor
-from fastcands.models.state import check_offsets, copy_state, guarded
-from fastcands.validation.arrays import as_per_class
+from fastcands.models.language_model import LanguageModel
+from fastcands.models.ngram_predictor import NGramPredictor
 from fastcands.validation.error_state import own_error_state
 
 __all__ = ["NGramModel"]
@@ -23,7 +22,7 @@ __all__ = ["NGramModel"]
 Array = NDArray[Any]
 
 
-class NGramModel:
+class NGramModel(LanguageModel):
     """Predicts a word from the n words before it.
 
     For the context ``w1 … wn``, with `C` the embedding, `U` and `b` the weights and biases of the table::
@@ -48,6 +47,11 @@ class NGramModel:
         H, width of the tanh layer.
     feature_dim : int, optional
         D, width of the class table; `embedding_dim` by default.
+    tied : bool, default False
+        Whether `C` is `U`: one array, which then gets two steps, each with an optimizer state of its own. D must be E.
+        `A` starts smaller or larger by as much as a class table's rows start larger or smaller than an embedding's.
+    dropout : float, default 0
+        The share of the inputs and of the hidden values that is dropped in training, in [0, 1).
     optimizer : Optimizer, default Adagrad(lr=0.1)
         For the embedding and the class table.
     dense_optimizer : Optimizer, optional
@@ -75,6 +79,8 @@ class NGramModel:
         The optimizers' state for each parameter of `layers`.
     context : int
         n.
+    tied, dropout
+        As given; another `dropout` can be set between steps.
     step : int
         Steps made.
     logit_offsets : float32 array, shape (V,), or None
@@ -86,11 +92,13 @@ class NGramModel:
     TypeError
         If a size is not an integer.
     ValueError
-        If a size is below 1, or `class_counts` are not V counts of at least 0.
+        If a size is below 1, `class_counts` are not V counts of at least 0, `dropout` is not in [0, 1), or D is not E
+        in a tied model.
 
     References
     ----------
-    Bengio, Ducharme, Vincent and Jauvin 2003, Journal of Machine Learning Research 3, section 2.
+    Bengio, Ducharme, Vincent and Jauvin 2003, Journal of Machine Learning Research 3, section 2. Press and Wolf 2017,
+    "Using the Output Embedding to Improve Language Models", EACL (`tied`).
 
     Examples
     --------
@@ -107,6 +115,8 @@ class NGramModel:
     True
     """
 
+    layers: FeedForward
+
     @own_error_state
     def __init__(
         self,
@@ -116,6 +126,8 @@ class NGramModel:
         embedding_dim: int,
         hidden_dim: int,
         feature_dim: int | None = None,
+        tied: bool = False,
+        dropout: float = 0.0,
         optimizer: Any = fc.Adagrad(lr=0.1),  # noqa: B008 - immutable
         dense_optimizer: Any = None,
         class_counts: Any = None,
@@ -123,43 +135,32 @@ class NGramModel:
         table_dtype: DTypeLike | None = None,
         seed: int = 0,
     ) -> None:
-        feature_dim = embedding_dim if feature_dim is None else feature_dim
-        layers_seed, table_seed = np.random.SeedSequence(seed).spawn(2)
-        self.layers = FeedForward(
+        super().__init__(
+            vocab_size,
+            embedding_dim=embedding_dim,
+            hidden_dim=hidden_dim,
+            feature_dim=feature_dim,
+            tied=tied,
+            dropout=dropout,
+            optimizer=optimizer,
+            dense_optimizer=dense_optimizer,
+            class_counts=class_counts,
+            dtype=dtype,
+            table_dtype=table_dtype,
+            seed=seed,
+        )
+        self.context = context
+        layers = FeedForward(
             vocab_size,
             context=context,
             embedding_dim=embedding_dim,
             hidden_dim=hidden_dim,
-            feature_dim=feature_dim,
+            feature_dim=self.table.dim,
             dtype=dtype,
-            seed=layers_seed,
+            seed=self._layers_seed,
+            embedding=self.table.weights if tied else None,
         )
-        self.context = context
-        self.table = fc.ClassTable(
-            vocab_size,
-            feature_dim,
-            dtype=dtype if table_dtype is None else table_dtype,
-            optimizer=optimizer,
-            seed=table_seed,
-        )
-        if class_counts is not None:
-            counts = np.asarray(as_per_class(class_counts, "class_counts"), np.float64)
-            if counts.shape != (vocab_size,) or not (counts >= 0).all():
-                raise ValueError(
-                    f"class_counts must be {vocab_size} counts of at least 0, got shape {counts.shape} "
-                    f"with the minimum {counts.min(initial=np.inf)}"
-                )
-            assert self.table.biases is not None
-            self.table.biases[:] = np.log((counts + 1) / (counts.sum() + vocab_size))
-        self.dense_optimizer = optimizer if dense_optimizer is None else dense_optimizer
-        self.optimizer_state = {
-            name: self._optimizer_of(name).init(array) for name, array in self.layers.parameters.items()
-        }
-        self.step = 0
-        self.logit_offsets: Array | None = None
-
-    def _optimizer_of(self, name: str) -> Any:
-        return self.table.optimizer if name == "embedding" else self.dense_optimizer
+        self._start(layers)
 
     @own_error_state
     def forward(self, contexts: Any) -> Activations:
@@ -206,22 +207,34 @@ class NGramModel:
             As ``FeedForward.forward`` and ``ClassTable.train_step``. The model is then as before, unless the step of a
             layer below the table overflows: the table alone has moved then.
         """
-        activations = self.forward(contexts)
-        num_rows = len(activations.features)
-        upstream = np.full(num_rows, 1 / max(num_rows, 1), activations.features.dtype)
-        result = self.table.train_step(loss, words, activations.features, upstream)
-        gradients = self.layers.backward(activations, result.d_inputs)
-        steps = []
-        for name, gradient in gradients._asdict().items():
-            if not isinstance(gradient, fc.RowGradient):  # a dense layer: a table all of whose rows are used
-                gradient = fc.RowGradient(np.arange(len(gradient)), gradient, len(gradient))
-            parameter, state = self.layers.parameters[name], self.optimizer_state[name]
-            optimizer = self._optimizer_of(name)
-            steps.append(optimizer.plan(parameter, state, gradient, step=self.step, name=name))
-        for make in steps:
-            make()
-        self.step += 1
-        return result.loss
+        activations = self.layers.forward(contexts, dropout=self.dropout, seed=self._dropout_key)
+        return self._make_step(loss, words, activations)
+
+    @own_error_state
+    def train_on(self, loss: Any, text: EncodedText, positions: Any) -> Array:
+        """Make one step on words of a text.
+
+        Parameters
+        ----------
+        loss : loss object
+            As in `train_step`.
+        text : EncodedText
+            The text.
+        positions : integer array, shape (B,)
+            Where the words to predict are, in any order.
+
+        Returns
+        -------
+        array, shape (B,)
+            The loss of each word, before the step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As ``EncodedText.contexts`` and `train_step`.
+        """
+        contexts = text.contexts(positions, self.context)
+        return self.train_step(loss, contexts, text.ids[np.asarray(positions)])
 
     @own_error_state
     def log_loss(self, contexts: Any, words: Any) -> float:
@@ -246,61 +259,17 @@ class NGramModel:
         """
         return self.predictor().log_loss(contexts, words)
 
-    def predictor(self) -> NGramPredictor:
+    def predictor(self, boundary_id: int = 0) -> NGramPredictor:
         """Return the model for prediction.
+
+        Parameters
+        ----------
+        boundary_id : int, default 0
+            Id of the word that ends documents; see `NGramPredictor`.
 
         Returns
         -------
         NGramPredictor
             It shares the parameters, and has the biases of this moment.
         """
-        assert self.table.biases is not None
-        return NGramPredictor(self.layers, self.table.weights, self.table.biases, self.logit_offsets)
-
-    def _arrays(self) -> dict[str, Array]:
-        """Return every array of the model by the name it is saved under."""
-        arrays = {
-            **self.layers.parameters,
-            **{f"table_{name}": array for name, array in self._table_arrays()},
-        }
-        states = {**self.optimizer_state}
-        states.update({f"table_{name}": state for name, state in self.table._optimizer_state.items()})
-        for name, state in states.items():
-            arrays.update({f"{name}.{key}": array for key, array in state.items()})
-        return arrays
-
-    def _table_arrays(self) -> list[tuple[str, Array]]:
-        assert self.table.biases is not None
-        return [("weights", self.table.weights), ("biases", self.table.biases)]
-
-    def state_dict(self) -> dict[str, Array]:
-        """Return everything that `load_state_dict` needs to continue exactly from here.
-
-        Returns
-        -------
-        dict of str to array
-            The model's own arrays, not copies, those of optimizers read-only, and ``step``.
-        """
-        offsets = {} if self.logit_offsets is None else {"logit_offsets": self.logit_offsets}
-        return {**guarded(self._arrays()), **offsets, "step": np.array(self.step)}
-
-    def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Restore the state of a model of the same sizes and optimizers.
-
-        Parameters
-        ----------
-        state : mapping of str to array
-            What `state_dict` returned; other names are ignored.
-
-        Raises
-        ------
-        ValueError
-            If an array is missing or has another shape or dtype, or if the state is of another optimizer. The model is
-            then as before.
-        """
-        arrays = {**self._arrays(), "step": np.array(0)}
-        offsets = check_offsets(state, self.table.num_classes)
-        copy_state(state, arrays)
-        self.table._check_state()
-        self.step = self.table.step = int(arrays["step"])
-        self.logit_offsets = offsets
+        return NGramPredictor(self.layers, *self._table_arrays(), self.logit_offsets, boundary_id=boundary_id)

@@ -1,27 +1,30 @@
-"""A trained n-gram model for prediction: exact probabilities, the likeliest words, the nearest words.
+"""A trained language model for prediction: exact probabilities, the likeliest words, the nearest words.
 
-It holds only the parameters, without the optimizers' states. Like the model, it is ordinary user code of the library.
+It holds only the parameters, without the optimizers' states. Like the models, it is ordinary user code of the library.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 import fastcands as fc
-from fastcands.models.feed_forward import FeedForward
-from fastcands.models.state import check_arrays
+from fastcands.data import EncodedText
 from fastcands.validation.error_state import own_error_state
+from fastcands.validation.ids import as_class_ids
+from fastcands.validation.numbers import as_size
 
-__all__ = ["NGramPredictor", "NextWords"]
+__all__ = ["EXACT", "NextWords", "WordPredictor"]
 
 Array = NDArray[Any]
 
-_ROWS = 65_536  # of an embedding, taken at once
-_EXACT = fc.SoftmaxLoss(precision="highest")  # whatever the setting is: scores and ranks are computed so too
+_ROWS = 65_536  # of a table, taken at once
+EXACT = fc.SoftmaxLoss(precision="highest")
+"""The loss by which probabilities are computed, whatever the setting is: scores and ranks are computed so too."""
 
 
 class NextWords(NamedTuple):
@@ -47,24 +50,27 @@ class NextWords(NamedTuple):
     probabilities: Array
 
 
-class NGramPredictor:
-    """The layers of an n-gram model, and its class table with everything that is added to the logits.
+class WordPredictor(ABC):
+    """What language models share in use: layers, and a class table with everything that is added to the logits.
+
+    A subclass says how features follow from a text, `feature_chunks`.
 
     Parameters
     ----------
-    layers : FeedForward
+    layers : FeedForward or QRNN
         The layers before the classes.
     weights : array, shape (V, D)
         Of the class table.
     biases : array, shape (V,)
         The same.
     offsets : array, shape (V,), optional
-        Added to the biases, for a model whose training loss leaves part of the logits out; see
-        `NGramModel`.
+        Added to the biases, for a model whose training loss leaves part of the logits out.
+    boundary_id : int, default 0
+        Id of the word that ends documents: it stands before histories, which have no text to say it.
 
     Attributes
     ----------
-    layers : FeedForward
+    layers, boundary_id
         As given.
     table : ClassTable
         The classes; its logits are those whose softmax is the model's distribution.
@@ -72,131 +78,210 @@ class NGramPredictor:
     Raises
     ------
     TypeError, ValueError
-        As ``ClassTable.from_arrays``.
+        As ``ClassTable.from_arrays``, and if `boundary_id` is not in [0, V).
 
     Examples
     --------
-    >>> from fastcands.models import NGramModel
-    >>> predictor = NGramModel(50, context=2, embedding_dim=4, hidden_dim=8, seed=1).predictor()
-    >>> words = predictor.next_words([[3, 4]], 50)
-    >>> float(words.probabilities.sum().round(6))
-    1.0
+    >>> import numpy as np
+    >>> from fastcands.data import EncodedText
+    >>> from fastcands.models import NGramModel, QRNNModel
+    >>> text = EncodedText.from_documents([[5, 6, 7], [8, 9]], boundary_id=0)
+    >>> sizes = {"embedding_dim": 4, "hidden_dim": 8}
+    >>> for model in (NGramModel(50, context=2, **sizes), QRNNModel(50, **sizes)):
+    ...     predictor = model.predictor()
+    ...     one = np.log(predictor.probabilities([8]))[9]  # of the second word of the second document
+    ...     print(bool(np.isclose(predictor.log_probabilities(text, [5])[0], one, atol=1e-5)))
+    True
+    True
     """
 
     @own_error_state
-    def __init__(self, layers: FeedForward, weights: Array, biases: Array, offsets: Array | None = None) -> None:
+    def __init__(
+        self, layers: Any, weights: Array, biases: Array, offsets: Array | None = None, *, boundary_id: int = 0
+    ) -> None:
         self.layers = layers
         added = biases if offsets is None else (biases + offsets).astype(biases.dtype)
         self.table = fc.ClassTable.from_arrays(weights, added, optimizer=fc.SGD(0.0))
+        self.boundary_id = as_size(boundary_id, "boundary_id", minimum=0, maximum=self.table.num_classes - 1)
 
-    @classmethod
-    def from_state(cls, state: Mapping[str, Array], context: int) -> NGramPredictor:
-        """Take the parameters from what ``NGramModel.state_dict`` returned, without copies.
+    @abstractmethod
+    def feature_chunks(self, text: EncodedText, positions: Array) -> Iterator[tuple[slice, Array]]:
+        """Compute the features of a text, some thousand words at a time.
 
         Parameters
         ----------
-        state : mapping of str to array
-            The arrays; others are ignored.
-        context : int
-            n, the words a prediction sees.
+        text : EncodedText
+            The text.
+        positions : int64 array, shape (N,)
+            Where the words to predict are, none after a later one.
+
+        Yields
+        ------
+        part : slice
+            Of `positions`, in order; empty where the words of a chunk were only passed.
+        features : array, shape (n, D)
+            Of these positions.
+        """
+
+    @own_error_state
+    def log_probabilities(
+        self, text: EncodedText, positions: Any = None, check: Callable[[], object] | None = None
+    ) -> NDArray[np.float64]:
+        """Return ``log P(word | words before)`` of words of a text, exactly: over all classes.
+
+        Parameters
+        ----------
+        text : EncodedText
+            The text.
+        positions : integer array, shape (N,), optional
+            Where the words are, in any order; all by default.
+        check : callable, optional
+            Called every few thousand words; may raise to give up.
 
         Returns
         -------
-        NGramPredictor
-            Of the model saved.
+        float64 array, shape (N,)
+            In nats, in the order of `positions`. ``exp(-mean)`` is the perplexity.
 
         Raises
         ------
+        TypeError
+            If `positions` are not integers.
         ValueError
-            If an array is missing, or the shapes do not fit together.
+            If one is out of range, or the text has ids that the model does not have.
         """
-        check_arrays(state, ("table_weights", "table_biases"))
-        layers = FeedForward.from_parameters(state, context)
-        shape = (len(layers.parameters["embedding"]), len(layers.parameters["feature_biases"]))
-        if state["table_weights"].shape != shape:
-            raise ValueError(f"table_weights must have shape {shape}, got {state['table_weights'].shape}")
-        return cls(layers, state["table_weights"], state["table_biases"], state.get("logit_offsets"))
+        where = self._positions(text, positions)
+        order = None if (where[1:] >= where[:-1]).all() else np.argsort(where, kind="stable")
+        ordered = where if order is None else where[order]
+        found = np.empty(len(where))
+        for part, features in self.feature_chunks(text, ordered):
+            if check is not None:
+                check()
+            if len(features):
+                words = text.ids[ordered[part]]
+                found[part] = EXACT.value(self.table.weights, self.table.biases, words, features)
+        np.negative(found, out=found)
+        if order is None:
+            return found
+        result = np.empty_like(found)
+        result[order] = found
+        return result
 
-    @property
-    def context(self) -> int:
-        """n, the words a prediction sees."""
-        return self.layers.context
+    def _positions(self, text: EncodedText, positions: Any) -> NDArray[np.int64]:
+        text.check(self.table.num_classes)
+        if positions is None:
+            return np.arange(len(text))
+        return as_class_ids(positions, "positions", num_classes=len(text), ndim=1, limit_name="len(text)")
 
     @own_error_state
-    def log_loss(self, contexts: Any, words: Any) -> float:
-        """Return the mean of ``-log P(word | context)``, exactly: over all classes.
+    def evaluate_text(
+        self, text: EncodedText, k: Sequence[int] = (1, 5, 10), advance: Callable[[int], object] | None = None
+    ) -> fc.Evaluation:
+        """Return exact loss, hits and ranks over a whole text; see ``ClassTable.evaluate``.
 
         Parameters
         ----------
-        contexts : integer array, shape (N, n)
-            The words before.
-        words : integer array, shape (N,)
-            The words that follow; N at least 1.
-
-        Returns
-        -------
-        float
-            In nats. Its exponential is the perplexity.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As ``FeedForward.forward`` and ``SoftmaxLoss.value``.
-        """
-        features = self.layers.forward(contexts).features
-        values = _EXACT.value(self.table.weights, self.table.biases, words, features)
-        return float(np.mean(values, dtype=np.float64))
-
-    @own_error_state
-    def evaluate(self, contexts: Any, words: Any, k: Sequence[int] = (1, 5, 10)) -> fc.Evaluation:
-        """Return exact loss, hits and ranks; see ``ClassTable.evaluate``.
-
-        Parameters
-        ----------
-        contexts : integer array, shape (N, n)
-            The words before.
-        words : integer array, shape (N,)
-            The words that follow; N at least 1.
+        text : EncodedText
+            Not empty.
         k : sequence of int, default (1, 5, 10)
             Of the hits.
+        advance : callable, optional
+            Gets the number of words done, now and then; may raise to give up.
 
         Returns
         -------
         Evaluation
-            Over all words.
+            Over all words of the text.
 
         Raises
         ------
         TypeError, ValueError
-            As ``FeedForward.forward`` and ``ClassTable.evaluate``.
+            As ``ClassTable.evaluate``, and if the text is empty or has ids that the model does not have.
         """
-        return self.table.evaluate(words, self.layers.forward(contexts).features, k=tuple(k))
+        positions = self._positions(text, None)
+        if not len(positions):
+            raise ValueError("text must have at least one word")
+        advance = advance or (lambda done: None)
+        sums: Any = 0.0
+        for part, features in self.feature_chunks(text, positions):
+            advance(part.start)
+            result = self.table.evaluate(text.ids[part], features, k=tuple(k))
+            numbers = [result.loss, *result.hits.values(), result.mean_rank or 0.0, result.mean_reciprocal_rank or 0.0]
+            sums = sums + len(features) * np.array(numbers)
+        advance(len(text))
+        loss, *hits, rank, reciprocal = (sums / len(text)).tolist()
+        with np.errstate(over="ignore"):  # a loss above 709 nats has an infinite perplexity
+            perplexity = float(np.exp(loss))
+        shares = dict(zip(result.hits, hits, strict=True))
+        return fc.Evaluation(loss, perplexity, shares, rank if shares else None, reciprocal if shares else None)
+
+    def _features_after(self, history: Any) -> Array:
+        """Return the features (1, D) after a history at a document's start."""
+        words = as_class_ids(history, "history", num_classes=self.table.num_classes, ndim=1, limit_name="V")
+        text = EncodedText(np.append(words, self.boundary_id).astype(np.int32), self.boundary_id)
+        *_, (_, features) = self.feature_chunks(text, np.array([len(words)]))
+        return features
 
     @own_error_state
-    def next_words(self, contexts: Any, k: int) -> NextWords:
-        """Return the k likeliest words after each context.
+    def probabilities(self, history: Any) -> NDArray[np.float64]:
+        """Return the distribution of the word after a history.
 
         Parameters
         ----------
-        contexts : integer array, shape (B, n)
-            The words before.
+        history : integer array, shape (n,)
+            The words before, the oldest first; n may be 0. Before it stands a document's start, and so it does after
+            each `boundary_id` in it.
+
+        Returns
+        -------
+        float64 array, shape (V,)
+            The probability of each word; their sum is 1.
+
+        Raises
+        ------
+        TypeError
+            If `history` is not of integers.
+        ValueError
+            If it has not one dimension, or an id is out of range.
+        """
+        features = self._features_after(history)[0].astype(np.float64)
+        weights, biases = self.table.weights, self.table.biases
+        assert biases is not None
+        logits = biases.astype(np.float64)
+        for start in range(0, len(weights), _ROWS):
+            logits[start : start + _ROWS] += weights[start : start + _ROWS].astype(np.float64) @ features
+        logits -= logits.max()
+        np.exp(logits, out=logits)
+        logits /= logits.sum()
+        return logits
+
+    @own_error_state
+    def next_words_after(self, history: Any, k: int) -> NextWords:
+        """Return the k likeliest words after a history.
+
+        Parameters
+        ----------
+        history : integer array, shape (n,)
+            As in `probabilities`.
         k : int
             From 1 to V.
 
         Returns
         -------
         NextWords
-            Ids and probabilities.
+            Ids and probabilities, of one row.
 
         Raises
         ------
         TypeError, ValueError
-            As ``FeedForward.forward`` and ``ClassTable.topk``.
+            As `probabilities` and ``ClassTable.topk``.
         """
-        features = self.layers.forward(contexts).features
+        return self._next_words(self._features_after(history), k)
+
+    def _next_words(self, features: Array, k: int) -> NextWords:
         ids, scores = self.table.topk(features, k)
         # the loss of a word is the log normaliser less its logit
-        best = _EXACT.value(self.table.weights, self.table.biases, ids[:, 0], features)
+        best = EXACT.value(self.table.weights, self.table.biases, ids[:, 0], features)
         log_normalizers = best.astype(np.float64) + scores[:, 0]
         return NextWords(ids, np.exp(scores.astype(np.float64) - log_normalizers[:, None]))
 

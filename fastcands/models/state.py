@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastcands.validation.arrays import as_array
 
-__all__ = ["check_arrays", "check_offsets", "copy_state", "guarded"]
+__all__ = ["check_arrays", "check_offsets", "copy_state", "guarded", "layers_of", "table_of"]
 
 
 def check_arrays(state: Mapping[str, Any], names: Iterable[str]) -> None:
@@ -118,3 +118,53 @@ def guarded(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
             given[name] = given[name].view()
             given[name].flags.writeable = False
     return given
+
+
+def layers_of(state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return a saved state with the array ``embedding``: that of the class table in a tied model.
+
+    Parameters
+    ----------
+    state : mapping of str to array
+        What ``state_dict`` of a language model returned.
+
+    Returns
+    -------
+    dict of str to array
+        The same arrays.
+
+    Raises
+    ------
+    ValueError
+        If the table's arrays are missing.
+    """
+    check_arrays(state, ("table_weights", "table_biases"))
+    return {**state, "embedding": state["table_weights"]} if "tied" in state else dict(state)
+
+
+def table_of(state: Mapping[str, NDArray[Any]], layers: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    """Return what a predictor needs of a saved class table, checked against the layers before it.
+
+    Parameters
+    ----------
+    state : mapping of str to array
+        As in `layers_of`.
+    layers : FeedForward or QRNN
+        The layers.
+
+    Returns
+    -------
+    weights, biases : array
+        Of the table.
+    offsets : array or None
+        Added to the biases.
+
+    Raises
+    ------
+    ValueError
+        If the weights have another shape.
+    """
+    shape = (len(layers.parameters["embedding"]), len(layers.parameters["feature_biases"]))
+    if state["table_weights"].shape != shape:
+        raise ValueError(f"table_weights must have shape {shape}, got {state['table_weights'].shape}")
+    return state["table_weights"], state["table_biases"], state.get("logit_offsets")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.data.encoded import EncodedText
 from fastcands.validation.error_state import own_error_state
+from fastcands.validation.ids import as_class_ids
 
 __all__ = ["UnigramModel", "perplexity_of"]
 
@@ -80,26 +82,33 @@ class UnigramModel:
         return cls((text.counts(num_classes) + 1.0) / (len(text) + num_classes))
 
     @own_error_state
-    def log_probabilities(self, text: EncodedText) -> NDArray[np.float64]:
-        """Return the natural logarithm of the probability of each word of `text`.
+    def log_probabilities(self, text: EncodedText, positions: Any = None) -> NDArray[np.float64]:
+        """Return the natural logarithm of the probability of words of `text`.
 
         Parameters
         ----------
         text : EncodedText
             Any text of the same vocabulary.
+        positions : integer array, shape (N,), optional
+            Of the words, in ``[0, len(text))``; by default of all words, document ends too.
 
         Returns
         -------
-        float64 array, shape (len(text),)
-            The logarithms, for document ends too.
+        float64 array, shape (N,)
+            The logarithms.
 
         Raises
         ------
+        TypeError
+            If `positions` are not integers.
         ValueError
-            If an id is out of range.
+            If an id or a position is out of range.
         """
         text.check(len(self.probabilities))
-        result: NDArray[np.float64] = np.log(self.probabilities)[text.ids]
+        words = text.ids
+        if positions is not None:
+            words = words[as_class_ids(positions, "positions", num_classes=len(text), ndim=1, limit_name="len(text)")]
+        result: NDArray[np.float64] = np.log(self.probabilities)[words]
         return result
 
     @own_error_state

@@ -3,6 +3,7 @@ from __future__ import annotations
 import collections
 import gzip
 import re
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -11,13 +12,16 @@ import pytest
 
 from fastcands.data import (
     BOUNDARY,
+    TOKENIZER_NAMES,
     TOKENIZERS,
     UNKNOWN,
+    BytePairTokenizer,
     Corpus,
     ReadReport,
     Vocabulary,
     encode_files,
     prepare_corpus,
+    tokenize_words,
 )
 
 TEXTS = {
@@ -56,7 +60,8 @@ def test_the_steps_by_hand_give_the_same(corpus: Corpus, tokenizer: str, size: i
     assert decode(prepared.valid.ids) == known([*tokens["valid.txt"], BOUNDARY])
     assert decode(prepared.test.ids) == known([*tokens["test.txt"], BOUNDARY])
     assert np.all(np.diff(prepared.train.counts(len(prepared.vocabulary))) <= 0)
-    assert prepared.report == ReadReport(4, sum(map(len, TEXTS.values())), 1, 1)
+    size = sum(len(text.encode()) for text in TEXTS.values())
+    assert prepared.report == ReadReport(4, sum(map(len, TEXTS.values())), 1, 1, size)
 
 
 def test_unknown_share(corpus: Corpus) -> None:
@@ -98,11 +103,21 @@ def one_line(message: str) -> str:
 
 
 def test_refused_arguments(corpus: Corpus) -> None:
-    message = "tokenizer must be one of words, whitespace, python, got 'word'"
+    message = "tokenizer must be one of words, whitespace, python, characters, bpe, got 'word'"
     with pytest.raises(ValueError, match=one_line(message)):
         prepare_corpus(corpus, "word", 100)
     with pytest.raises(ValueError, match=one_line(message)):
         encode_files(corpus.test, "word", Vocabulary([UNKNOWN, BOUNDARY]))
+    message = "tokenizer must be a name or a Tokenizer, got function"
+    with pytest.raises(TypeError, match=one_line(message)):
+        prepare_corpus(corpus, tokenize_words, 100)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=one_line(message)):
+        encode_files(corpus.test, tokenize_words, Vocabulary([UNKNOWN, BOUNDARY]))  # type: ignore[arg-type]
+    message = "tokenizer bpe is known only when trained: give its state, or the trained tokenizer"
+    with pytest.raises(ValueError, match=one_line(message)):
+        encode_files(corpus.test, "bpe", Vocabulary([UNKNOWN, BOUNDARY]))
+    with pytest.raises(ValueError, match=one_line("vocab_size must be at least 258, got 257")):
+        prepare_corpus(corpus, "bpe", 257)
     with pytest.raises(ValueError, match=one_line("vocab_size must be at least 3, got 2")):
         prepare_corpus(corpus, "words", 2)
     with pytest.raises(ValueError, match=one_line("min_count must be at least 1, got 0")):
@@ -151,3 +166,71 @@ def test_memory_is_a_few_bytes_a_token(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert len(prepared.train) + len(prepared.valid) + len(prepared.test) == words + 3
     assert peak < len(word) * words // 2
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZER_NAMES)
+@pytest.mark.parametrize("held_out", [(), ("valid",), ("test",), ("valid", "test")])
+def test_the_bytes_of_the_parts(tmp_path: Path, tokenizer: str, held_out: tuple[str, ...]) -> None:
+    """Together they are the text; the text of a part has the tokens of the part."""
+    sentence = "Größe zählt:  12 東京は、\n\nthe end. "
+    (tmp_path / "train").mkdir()
+    for i in range(9):
+        (tmp_path / "train" / f"{i}.txt").write_text(sentence * (i + 3))
+    (tmp_path / "other").write_text(sentence * 2)
+    parts = {part: [tmp_path / "other"] for part in held_out}
+    corpus = Corpus.from_paths([tmp_path / "train"], **parts)
+    prepared = prepare_corpus(corpus, tokenizer, 1000)
+    assert prepared.tokenizer.name == tokenizer
+    sizes = {part: getattr(prepared, f"{part}_bytes") for part in ("train", "valid", "test")}
+    assert sum(sizes.values()) == prepared.report.bytes
+    for part in held_out:
+        assert sizes[part] == len((sentence * 2).encode())
+
+    text = b"".join(path.read_bytes() for path in corpus.train)
+    for part in ("test", "valid"):
+        if part not in held_out:
+            content, text = text[-sizes[part] :], text[: -sizes[part]]
+            # all of it is in the last file
+            ids = prepared.vocabulary.encode([*prepared.tokenizer([content.decode()]), BOUNDARY])
+            assert ids.tolist() == getattr(prepared, part).ids.tolist()
+    assert len(text) == sizes["train"]
+
+
+def test_byte_pairs_are_trained_on_what_is_not_held_out(tmp_path: Path) -> None:
+    text = "the lower the better " * 100
+    paths = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for path, end in zip(paths, ("q" * 200, "東\nx" * 40), strict=True):
+        path.write_text(text + end)
+    first, second = (prepare_corpus(Corpus((path,), (), ()), "bpe", 1000) for path in paths)
+    train = text[: -(-len(text + "q" * 200) * 9025 // 10000)]
+    by_hand = BytePairTokenizer.train([train], 998)
+    assert first.tokenizer.to_json() == second.tokenizer.to_json() == by_hand.to_json()
+    assert first.train.ids.tolist() == second.train.ids.tolist()
+    assert first.vocabulary == second.vocabulary
+    assert set(first.vocabulary.words) == {*by_hand.tokens, UNKNOWN, BOUNDARY}
+    assert second.unknown_share(second.test) == 0
+    assert first.distinct_tokens == len(set(first.train.ids.tolist())) - 1
+
+    again = prepare_corpus(Corpus((paths[1],), (), ()), second.tokenizer, 1000)
+    for part in ("train", "valid", "test"):
+        assert getattr(again, part).ids.tolist() == getattr(second, part).ids.tolist()
+        assert getattr(again, f"{part}_bytes") == getattr(second, f"{part}_bytes")
+    encoded = encode_files([paths[1]], second.tokenizer, second.vocabulary)
+    assert by_hand.decode(second.vocabulary.decode(encoded.ids[:-1])) == paths[1].read_text()
+
+
+def test_byte_pairs_of_a_tiny_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("abc")
+    message = "too short to hold out text for evaluation: 2 words; name files for it"
+    with pytest.raises(ValueError, match=one_line(message)):
+        prepare_corpus(Corpus((path,), (), ()), "bpe", 300)
+    path.write_text("abcd")
+    prepared = prepare_corpus(Corpus((path,), (), ()), "bpe", 300)
+    assert (prepared.train_bytes, prepared.valid_bytes, prepared.test_bytes) == (2, 1, 1)
+
+
+def test_byte_pairs_without_the_package(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(ValueError, match=r"pip install 'fastcands\[tokenizers\]'"):
+        prepare_corpus(corpus, "bpe", 300)

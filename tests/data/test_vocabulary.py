@@ -52,6 +52,13 @@ def test_ids_fall_with_the_training_frequency(
     assert Vocabulary.build(dict(items), size, min_count) == vocabulary
 
 
+def test_words_of_no_count_are_kept_when_asked_for() -> None:
+    counts = {"a": 2, "b": 0}
+    assert Vocabulary.build(counts, size=9, min_count=0).words[0] == "a"
+    assert "b" in Vocabulary.build(counts, size=9, min_count=0)
+    assert "b" not in Vocabulary.build(counts, size=9)
+
+
 def test_the_cut_through_rare_words_takes_no_side() -> None:
     words = [f"{first}{i}" for first in "az" for i in range(1000)]
     for ordered in (words, words[::-1]):
@@ -117,8 +124,8 @@ def test_refused_words(words: list[str], message: str) -> None:
 def test_refused_sizes() -> None:
     with pytest.raises(ValueError, match="size must be at least 3, got 2"):
         Vocabulary.build({}, size=2)
-    with pytest.raises(ValueError, match="min_count must be at least 1, got 0"):
-        Vocabulary.build({}, size=3, min_count=0)
+    with pytest.raises(ValueError, match="min_count must be at least 0, got -1"):
+        Vocabulary.build({}, size=3, min_count=-1)
     with pytest.raises(TypeError, match="size must be an integer, got float"):
         Vocabulary.build({}, size=3.0)  # type: ignore[arg-type]
 

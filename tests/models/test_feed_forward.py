@@ -1,11 +1,13 @@
 """The layers before the class table, against their formulas in float64 and numeric derivatives."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
 import fastcands as fc
 from fastcands.models.feed_forward import FeedForward
+from tests import qrnn_oracle
 
 SIZES = {"vocab_size": 7, "context": 3, "embedding_dim": 4, "hidden_dim": 5, "feature_dim": 2}
 
@@ -42,6 +44,62 @@ def test_forward_is_the_formula(num_rows: int, threads: int) -> None:
     np.testing.assert_allclose(features, features_by_formula(layers.parameters, contexts), rtol=0, atol=1e-13)
 
 
+DROPOUT, SEED = 0.35, (6, 2)
+
+
+def features_with_dropout(p: dict[str, np.ndarray], contexts: np.ndarray) -> np.ndarray:
+    inputs = p["embedding"][contexts].reshape(len(contexts), -1)
+    inputs = inputs * qrnn_oracle.mask(DROPOUT, SEED, 0, inputs.shape)
+    hidden = np.tanh(inputs @ p["hidden_weights"] + p["hidden_biases"])
+    hidden = hidden * qrnn_oracle.mask(DROPOUT, SEED, 1, hidden.shape)
+    return hidden @ p["feature_weights"] + p["feature_biases"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_forward_with_dropout_is_the_formula(threads: int) -> None:
+    layers = make()
+    contexts = contexts_of(layers, 300)
+    with fc.num_threads(threads):
+        activations = layers.forward(contexts, dropout=DROPOUT, seed=SEED)
+    expected = features_with_dropout(layers.parameters, contexts)
+    np.testing.assert_allclose(activations.features, expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float64", "same"])
+def test_an_embedding_that_is_given_is_used_as_it_is(kind: str) -> None:
+    values = np.random.default_rng(2).standard_normal((7, 4)).astype(np.float32)
+    given = {"bfloat16": values.astype(ml_dtypes.bfloat16), "float64": values.astype(np.float64), "same": values}[kind]
+    layers = FeedForward(**SIZES, seed=1, embedding=given)
+    assert layers.parameters["embedding"] is given
+    contexts = contexts_of(layers, 5)
+    found = layers.forward(contexts)
+    assert {array.dtype for array in found[1:4]} == {np.dtype("float32")}
+    wide = {name: array.astype(np.float64) for name, array in layers.parameters.items()}
+    np.testing.assert_allclose(found.features, features_by_formula(wide, contexts), rtol=0, atol=1e-5)
+    assert layers.backward(found, np.ones((5, 2), np.float32)).embedding.rows.dtype == np.float32
+
+
+def test_the_hidden_layer_starts_by_the_scale_of_an_embedding_that_is_given() -> None:
+    for scale in (0.01, 3.0):
+        given = (scale * np.random.default_rng(1).standard_normal((1000, 50))).astype(np.float32)
+        layers = FeedForward(1000, context=6, embedding_dim=50, hidden_dim=80, feature_dim=3, embedding=given)
+        hidden = layers.forward(contexts_of(layers, 500)).hidden
+        assert 0.9 < np.arctanh(np.clip(hidden, -0.9999, 0.9999)).std() < 1.1
+    zeros = FeedForward(**SIZES, embedding=np.zeros((7, 4), np.float32)).parameters["hidden_weights"]
+    assert np.isfinite(zeros).all()
+
+
+def test_refused_embeddings_and_dropout() -> None:
+    with pytest.raises(ValueError, match=r"^embedding must have shape \(7, 4\), got \(7, 5\)$"):
+        FeedForward(**SIZES, embedding=np.zeros((7, 5)))
+    with pytest.raises(TypeError, match=r"^embedding must be a NumPy array, got list$"):
+        FeedForward(**SIZES, embedding=[[0.0] * 4] * 7)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^embedding must be float32, float64 or bfloat16, got float16$"):
+        FeedForward(**SIZES, embedding=np.zeros((7, 4), np.float16))
+    with pytest.raises(ValueError, match=r"^dropout must be in \[0, 1\), got -0.5$"):
+        make().forward([[0, 1, 2]], dropout=-0.5)
+
+
 def test_no_rows() -> None:
     layers = make()
     activations = layers.forward(np.zeros((0, 3), int))
@@ -52,16 +110,19 @@ def test_no_rows() -> None:
 
 
 @pytest.mark.parametrize("num_rows", [1, 9, 300])
-def test_backward_is_the_numeric_derivative(num_rows: int) -> None:
+@pytest.mark.parametrize("dropout", [0.0, DROPOUT])
+def test_backward_is_the_numeric_derivative(num_rows: int, dropout: float) -> None:
     layers = make()
     contexts = contexts_of(layers, num_rows)
     weights = np.random.default_rng(5).standard_normal((num_rows, 2))
 
     def objective() -> float:
-        return float((features_by_formula(layers.parameters, contexts) * weights).sum())
+        features = features_with_dropout if dropout else features_by_formula
+        return float((features(layers.parameters, contexts) * weights).sum())
 
     with fc.num_threads(2):
-        gradients = layers.backward(layers.forward(contexts), weights)._asdict()
+        activations = layers.forward(contexts, dropout=dropout, seed=SEED)
+        gradients = layers.backward(activations, weights)._asdict()
     gradients["embedding"] = gradients["embedding"].to_dense()
     assert list(gradients) == list(layers.parameters)
     for name, array in layers.parameters.items():
@@ -86,7 +147,7 @@ def test_the_same_bits_for_any_number_of_threads() -> None:
     with threadpool_limits(1, "blas"):
         for threads in (1, 2, 3, 7):
             with fc.num_threads(threads):
-                activations = layers.forward(contexts)
+                activations = layers.forward(contexts, dropout=0.2, seed=SEED)
                 gradients = layers.backward(activations, d_features)
             arrays = [activations.features, gradients.embedding.rows, *gradients[1:]]
             results.append(b"".join(array.tobytes() for array in arrays))
@@ -97,7 +158,7 @@ def test_float32_stays_float32() -> None:
     layers = make("float32")
     activations = layers.forward(contexts_of(layers, 4))
     gradients = layers.backward(activations, np.ones((4, 2), np.float32))
-    arrays = [*activations[1:], gradients.embedding.rows, *gradients[1:]]
+    arrays = [*activations[1:4], gradients.embedding.rows, *gradients[1:]]
     assert {array.dtype for array in arrays} == {np.dtype("float32")}
 
 

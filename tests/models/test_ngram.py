@@ -7,6 +7,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import fastcands as fc
+from fastcands.data import EncodedText
 from fastcands.models import NGramModel, NGramPredictor
 
 SIZES: dict[str, Any] = {"context": 2, "embedding_dim": 3, "hidden_dim": 4}
@@ -78,19 +79,20 @@ def test_predictions_do_not_go_by_the_setting() -> None:
         assert (model.predictor().next_words(contexts, 3).probabilities == likeliest.probabilities).all()
 
 
-@pytest.mark.parametrize("feature_dim", [None, 5])
-def test_a_step_of_gradient_descent_follows_the_numeric_derivative(feature_dim: int | None) -> None:
+@pytest.mark.parametrize(("feature_dim", "tied"), [(None, False), (5, False), (None, True)])
+def test_a_step_of_gradient_descent_follows_the_numeric_derivative(feature_dim: int | None, tied: bool) -> None:
     rate = 1e-3
-    model = NGramModel(6, **SIZES, feature_dim=feature_dim, optimizer=fc.SGD(rate), dtype="float64", seed=1)
+    options: dict[str, Any] = {"feature_dim": feature_dim, "tied": tied, "optimizer": fc.SGD(rate), "seed": 1}
+    model = NGramModel(6, **SIZES, **options, dtype="float64")
     contexts = np.array([[0, 1], [5, 5], [2, 1], [0, 1]])
     words = np.array([3, 0, 0, 4])
     before = copies(model)
-    after_model = NGramModel(6, **SIZES, feature_dim=feature_dim, optimizer=fc.SGD(rate), dtype="float64", seed=1)
+    after_model = NGramModel(6, **SIZES, **options, dtype="float64")
     after_model.train_step(fc.SoftmaxLoss(), contexts, words)
     after = copies(after_model)
     assert after.pop("step") == 1
     for name, array in model.state_dict().items():
-        if name == "step":
+        if name in ("step", "tied"):
             continue
         numeric = np.empty_like(array)
         for index in np.ndindex(array.shape):
@@ -101,6 +103,7 @@ def test_a_step_of_gradient_descent_follows_the_numeric_derivative(feature_dim: 
             array[index] = before[name][index]
             numeric[index] = (values[1] - values[0]) / 2e-4
         assert np.abs(numeric).max() > 1e-3, name
+        # a tied array moves by the gradients of both of its uses
         np.testing.assert_allclose((before[name] - after[name]) / rate, numeric, rtol=1e-6, atol=1e-7)
 
 
@@ -140,9 +143,10 @@ def test_it_learns(loss_name: str, optimizer: Any, dense: Any) -> None:
     assert model.log_loss(*held_out) < 1.2
 
 
-def test_a_state_goes_on_to_the_last_bit() -> None:
-    def make() -> tuple[NGramModel, Any]:
-        model = NGramModel(30, **SIZES, dense_optimizer=fc.Adagrad(0.01), seed=3)
+@pytest.mark.parametrize("options", [{}, {"tied": True}, {"tied": True, "table_dtype": "bfloat16", "dropout": 0.3}])
+def test_a_state_goes_on_to_the_last_bit(options: dict[str, Any]) -> None:
+    def make(seed: int = 3) -> tuple[NGramModel, Any]:
+        model = NGramModel(30, **SIZES, dense_optimizer=fc.Adagrad(0.01), seed=seed, **options)
         return model, fc.LogUniformSampler(30, seed=4)
 
     data = batches(30, 16, 8)
@@ -152,7 +156,8 @@ def test_a_state_goes_on_to_the_last_bit() -> None:
     first, first_sampler = make()
     for contexts, words in data[:5]:
         first.train_step(fc.SampledSoftmaxLoss(first_sampler, 8), contexts, words)
-    second = NGramModel(30, **SIZES, dense_optimizer=fc.Adagrad(0.01), seed=77)
+    # what is random in a step depends on the seed, too
+    second, _ = make(3 if options.get("dropout") else 77)
     second_sampler = fc.LogUniformSampler(30, seed=78)
     second.load_state_dict(copies(first))
     second_sampler.load_state_dict(first_sampler.state_dict())
@@ -175,6 +180,33 @@ def test_the_same_bits_for_any_number_of_threads() -> None:
             states.append(copies(model))
     assert same(states[0], states[1])
     assert same(states[0], states[2])
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_positions_of_a_text(tied: bool) -> None:
+    text = EncodedText.from_documents([[1, 2, 3], [4, 5, 1, 2]], boundary_id=0)
+    first, second = (NGramModel(6, **SIZES, tied=tied, dropout=0.2, seed=1) for _ in range(2))
+    positions = [7, 0, 4, 3]
+    values = first.train_on(fc.SoftmaxLoss(), text, positions)
+    expected = second.train_step(fc.SoftmaxLoss(), text.contexts(positions, 2), text.ids[positions])
+    assert values.tolist() == expected.tolist()
+    assert same(copies(first), copies(second))
+
+
+def test_dropout_is_only_for_training() -> None:
+    model, other = (NGramModel(6, **SIZES, dropout=dropout, seed=1) for dropout in (0.0, 0.6))
+    contexts, words = [[0, 1], [2, 3]], [1, 2]
+    assert model.log_loss(contexts, words) == other.log_loss(contexts, words)
+    losses = [other.train_step(fc.SoftmaxLoss(), contexts, words).tolist() for _ in range(2)]
+    assert losses[0] != losses[1]
+    assert losses[0] != model.train_step(fc.SoftmaxLoss(), contexts, words).tolist()
+
+
+def test_a_tied_embedding_is_the_table() -> None:
+    model = NGramModel(60, context=2, embedding_dim=16, hidden_dim=50, tied=True, seed=1)
+    assert model.layers.parameters["embedding"] is model.table.weights
+    hidden = model.forward(np.random.default_rng(1).integers(0, 60, (500, 2))).hidden
+    assert 0.8 < np.arctanh(np.clip(hidden, -0.9999, 0.9999)).std() < 1.2
 
 
 def test_a_refused_step_changes_nothing() -> None:

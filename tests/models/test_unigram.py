@@ -32,6 +32,18 @@ def test_uniform_text_has_the_perplexity_of_its_vocabulary() -> None:
     assert UnigramModel.fit(text, 100).perplexity(text) == pytest.approx(100, rel=1e-14)
 
 
+def test_positions() -> None:
+    text = EncodedText.from_documents([[1, 2, 2], [3]], 0)
+    model = UnigramModel.fit(text, 7)
+    whole = model.log_probabilities(text)
+    np.testing.assert_array_equal(model.log_probabilities(text, [4, 0, 4]), whole[[4, 0, 4]])
+    assert model.log_probabilities(text, []).shape == (0,)
+    with pytest.raises(ValueError, match=r"positions must be in \[0, len\(text\)\) = \[0, 6\), got 6 at \[1\]"):
+        model.log_probabilities(text, [0, 6])
+    with pytest.raises(TypeError, match="positions must be integers, got float64"):
+        model.log_probabilities(text, [0.5])
+
+
 def test_refused_texts() -> None:
     text = EncodedText.from_documents([[1, 5]], 0)
     with pytest.raises(ValueError, match=r"ids must be in \[0, num_classes\) = \[0, 5\), got 5 at \[1\]"):

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 from fastcands.cli.commands.training_options import (
+    Body,
     Context,
+    Dropout,
     EmbeddingDim,
     Files,
     HiddenDim,
@@ -14,8 +16,10 @@ from fastcands.cli.commands.training_options import (
     Precision,
     Seed,
     TableDtype,
+    Tie,
     Tokenizer,
     VocabSize,
+    body_and_context,
     tokenizer_name,
 )
 from fastcands.cli.compare.contenders import DEFAULT_CONTENDERS, parse_contender
@@ -24,6 +28,7 @@ from fastcands.cli.errors import Refusal
 from fastcands.cli.options import AsJson, Threads, absolute, check_threads, option
 from fastcands.cli.run.files import check_writable
 from fastcands.cli.run.registry import LOSSES
+from fastcands.cli.text.bodies import DEFAULT_CONTEXT
 from fastcands.cli.text.config import TextConfig
 
 __all__ = ["compare"]
@@ -43,7 +48,7 @@ def compare(
     runs: Annotated[
         list[str] | None,
         option(
-            "What to compare: LOSS[:SAMPLER[:CANDIDATES]][@RATE], with RATE for --learning-rate; may be repeated. "
+            "What to compare: [BODY/]LOSS[:SAMPLER[:CANDIDATES]][@RATE], with RATE for --learning-rate; may be repeated. "
             f"By default {', '.join(DEFAULT_CONTENDERS)}.",
             "RUN",
             "Comparison",
@@ -71,15 +76,20 @@ def compare(
     epochs_tokens: Annotated[
         int, option("Most tokens of training text there, of documents picked at random.", "N", "Comparison")
     ] = 1_000_000,
-    context: Context = 5,
+    body: Body = None,
+    context: Context = None,
     embedding_dim: EmbeddingDim = 128,
     hidden_dim: HiddenDim = 256,
+    tie: Tie = True,
     table_dtype: TableDtype = "float32",
-    batch_size: Annotated[int, option("Words predicted in a step.", "N", "Training")] = 1024,
-    optimizer: Optimizer = "adagrad",
+    batch_size: Annotated[
+        int | None, option("Most words predicted in a step (by the size of the text).", "N", "Training")
+    ] = None,
+    optimizer: Optimizer = "lazy_adam",
     learning_rate: Annotated[
         float | None, option("Of the first step (as for fastcands train).", "X", "Training")
     ] = None,
+    dropout: Dropout = None,
     precision: Precision = "highest",
     seed: Seed = 0,
     threads: Threads = None,
@@ -88,7 +98,7 @@ def compare(
     ] = DEFAULT_OUT,
     as_json: AsJson = False,
 ) -> int:
-    """Train the same model with several losses, samplers and numbers of candidates, and see which gets furthest.
+    """Train the same model with several bodies, losses, samplers and numbers of candidates, and see which gets furthest.
 
     Every run has the same time, then, on a smaller vocabulary, the same text. Ends with exact perplexities on held-out
     text, and a picture of them against seconds and epochs.
@@ -96,6 +106,7 @@ def compare(
     Example: `fastcands compare books/ --run softmax --run nce --seconds 30`
     """
     check_threads(threads)
+    body, context = body_and_context(body, context)
     config = TextConfig(
         files=absolute(files),
         valid=absolute(valid),
@@ -115,12 +126,15 @@ def compare(
         epochs=epochs,
         max_seconds=seconds,
         optimizer=optimizer,
-        learning_rate=1.0 if learning_rate is None else learning_rate,
+        learning_rate=learning_rate,
+        body=body,
+        tied=tie,
+        dropout=dropout,
         seed=seed,
         precision=precision,
         table_dtype=table_dtype,
     )
-    for name, value, minimum in (("vocab-size", epochs_vocab_size, 3), ("tokens", epochs_tokens, context + 1)):
+    for name, value, minimum in (("vocab-size", epochs_vocab_size, 3), ("tokens", epochs_tokens, (context or DEFAULT_CONTEXT) + 1)):
         if value < minimum:
             raise Refusal(f"--epochs-{name} must be at least {minimum}, got {value}")
     contenders = [parse_contender(text, learning_rate) for text in dict.fromkeys(runs or DEFAULT_CONTENDERS)]

@@ -9,7 +9,7 @@ import typer
 
 from fastcands.cli.console import print_answer
 from fastcands.cli.multilabel.predict import predict_labels, print_labels
-from fastcands.cli.options import AsJson, ModelFolder, Threads, check_threads
+from fastcands.cli.options import AsJson, Mix, ModelFolder, Threads, check_threads, refuse_mix
 from fastcands.cli.run.resume import task_of
 from fastcands.cli.text.predict import predict_words, print_words
 
@@ -23,13 +23,15 @@ def predict(
         typer.Argument(metavar="TEXT", help="What stands before; `-` reads it from stdin.", show_default=False),
     ],
     k: Annotated[int, typer.Option("-k", "--top", metavar="N", help="How many words.")] = 10,
+    mix: Mix = None,
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
     """Say which words come next after a text, with their probabilities.
 
-    The model sees the last words of the text, as many as it was trained with `--context`; before the first word
-    stands the boundary of documents, `</s>`. Probabilities are exact, over the whole vocabulary.
+    The model sees the text as the beginning of a document, a feed-forward one its last words, as many as it was trained
+    with `--context`; before the first word stands the boundary of documents, `</s>`. Probabilities are exact, over the
+    whole vocabulary. With `--mix`, they are those of the mixture with the Kneser-Ney model.
 
     Of a model of `--task multilabel`, TEXT is the features of a point, `feature:value feature:value …`, and the answer
     is its best labels.
@@ -40,6 +42,7 @@ def predict(
     if text == "-":
         text = sys.stdin.read()
     if task_of(folder) == "multilabel":
+        refuse_mix(mix)
         print_answer(predict_labels(folder, text, k, threads), print_labels, as_json)
     else:
-        print_answer(predict_words(folder, text, k, threads), print_words, as_json)
+        print_answer(predict_words(folder, text, k, threads, bool(mix)), print_words, as_json)

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from fastcands.cli.commands.training_options import (
+    Body,
     Context,
+    Dropout,
     EmbeddingDim,
     Files,
     HiddenDim,
@@ -17,15 +19,17 @@ from fastcands.cli.commands.training_options import (
     Precision,
     Seed,
     TableDtype,
+    Tie,
     Tokenizer,
     VocabSize,
+    body_and_context,
     tokenizer_name,
 )
 from fastcands.cli.errors import Refusal
 from fastcands.cli.multilabel.task import MultilabelTask
 from fastcands.cli.options import AsJson, Threads, absolute, check_threads, named, option
 from fastcands.cli.run.files import check_writable
-from fastcands.cli.run.registry import LOSSES, OPTIMIZERS, SAMPLERS, check_name, default_rate
+from fastcands.cli.run.registry import LOSSES, OPTIMIZERS, SAMPLERS, check_name
 from fastcands.cli.run.resume import task_of
 from fastcands.cli.run.session import train_and_report
 from fastcands.cli.run.task import Task
@@ -37,6 +41,8 @@ DEFAULT_SECONDS = 150.0
 DEFAULT_OUT = Path("fastcands-model")
 # what may be given beside --resume: where the run ends, and how fast it gets there
 _FREE_ON_RESUME = {"resume", "epochs", "max_seconds", "threads", "as_json"}
+# fields of a configuration that have other names than their options
+_PARAMETERS = {"tied": "tie"}
 _TASKS: dict[str, type[Task[Any]]] = {"text": TextTask, "multilabel": MultilabelTask}
 
 
@@ -57,9 +63,11 @@ def train(
     tokenizer: Tokenizer = None,
     vocab_size: VocabSize = 100_000,
     min_count: Annotated[int, option("Rarer words are unknown words.", "N", "Text")] = 1,
-    context: Context = 5,
+    body: Body = None,
+    context: Context = None,
     embedding_dim: EmbeddingDim = 128,
     hidden_dim: HiddenDim = 256,
+    tie: Tie = True,
     table_dtype: TableDtype = "float32",
     loss: Annotated[str, named("Training loss", LOSSES, "Training")] = "sampled_softmax",
     sampler: Annotated[
@@ -76,12 +84,13 @@ def train(
         int | None, option("Candidates of those that rank_sampled_softmax keeps (half).", "N", "Training")
     ] = None,
     batch_size: Annotated[
-        int, option("Words predicted in a step, or points (multilabel: 256).", "N", "Training")
-    ] = 1024,
+        int | None,
+        option("Most words predicted in a step, or points (by the size of the data).", "N", "Training"),
+    ] = None,
     epochs: Annotated[
         float | None,
         option(
-            "Passes through the text, 0.5 for half a one. Such a run can be repeated to the last bit.",
+            "Passes through the text, 0.5 for half a one (by its size). Such a run can be repeated to the last bit.",
             "X",
             "Training",
         ),
@@ -89,22 +98,31 @@ def train(
     max_seconds: Annotated[
         float | None,
         option(
-            f"Seconds of training, without evaluations ({DEFAULT_SECONDS:.0f}, unless --epochs is given).",
+            f"At most so many seconds of training, without evaluations ({DEFAULT_SECONDS:.0f}, unless --epochs is given).",
             "X",
             "Training",
         ),
     ] = None,
-    optimizer: Optimizer = "adagrad",
+    optimizer: Optimizer = "lazy_adam",
     learning_rate: Annotated[
         float | None,
         option(
-            "Of the first step, falling linearly to zero ("
+            "Of the first steps, falling linearly to zero ("
             + ", ".join(f"{name}: {choice.learning_rate:g}" for name, choice in OPTIMIZERS.items())
-            + "; logistic losses: a third to a half of it).",
+            + "; feed_forward by lazy_adam: 0.005; logistic losses by others: a third to a half of it).",
             "X",
             "Training",
         ),
     ] = None,
+    dropout: Dropout = None,
+    mix: Annotated[
+        bool,
+        typer.Option(
+            "--mix/--no-mix",
+            help="Mix the model with a Kneser-Ney model at the end, and save both.",
+            rich_help_panel="Training",
+        ),
+    ] = True,
     precision: Precision = "highest",
     seed: Seed = 0,
     propensity_a: Annotated[
@@ -127,14 +145,16 @@ def train(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Train a feed-forward n-gram language model, and compare it with counting models.
+    """Train a language model, and compare it with counting models.
 
-    Ends with exact perplexities on validation and test text, by softmax over all words whichever loss was trained.
-    Ctrl-C saves the model; `--resume DIR` goes on.
+    Epochs, batch, dropout and learning rate follow from the size of the text and the time, unless they are given; the
+    plan is printed. The model that was best on validation text is the one that is kept. Ends with exact perplexities
+    on validation and test text, by softmax over all words whichever loss was trained. Ctrl-C saves the model;
+    `--resume DIR` goes on.
 
     With `--task multilabel`, FILES is one file in the format of the Extreme Classification Repository, and `--valid`
     and `--test` are others: a linear model ranks the labels of each point, and the run ends with precision@k. There,
-    candidates are by default from fixed_unigram.
+    candidates are by default from fixed_unigram, and the optimizer is adagrad.
 
     Example: `fastcands train books/ --epochs 2 --out books-model`
     """
@@ -163,18 +183,24 @@ def train(
             "epochs": epochs,
             "max_seconds": DEFAULT_SECONDS if epochs is None and max_seconds is None else max_seconds,
             "optimizer": optimizer,
-            "learning_rate": learning_rate if learning_rate is not None else default_rate(optimizer, loss),
+            "learning_rate": learning_rate,
             "seed": seed,
             "precision": precision,
             "table_dtype": table_dtype,
         }
+        check_name("--optimizer", optimizer, OPTIMIZERS)
+        body, context = body_and_context(body, context)
         own: dict[str, dict[str, Any]] = {
             "text": {
                 "tokenizer": tokenizer_name(tokenizer, files),
                 "vocab_size": vocab_size,
                 "min_count": min_count,
+                "body": body,
                 "context": context,
                 "hidden_dim": hidden_dim,
+                "tied": tie,
+                "dropout": dropout,
+                "mix": mix,
             },
             "multilabel": {"propensity_a": propensity_a, "propensity_b": propensity_b},
         }
@@ -194,8 +220,8 @@ def _is_given(given: typer.Context, name: str) -> bool:
 def _check_not_given(given: typer.Context, task: str, of_others: dict[str, dict[str, Any]]) -> None:
     for other, fields in of_others.items():
         for name in fields:
-            if _is_given(given, name):
-                raise Refusal(f"{_spelled(name)} is for --task {other}, got --task {task}")
+            if _is_given(given, _PARAMETERS.get(name, name)):
+                raise Refusal(f"{_spelled(_PARAMETERS.get(name, name))} is for --task {other}, got --task {task}")
 
 
 def _check_free(given: typer.Context) -> None:

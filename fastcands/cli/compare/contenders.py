@@ -1,4 +1,4 @@
-"""What ``fastcands compare`` compares: a loss, its candidates and a learning rate, written in one word."""
+"""What ``fastcands compare`` compares: a body, a loss, its candidates and a learning rate, written in one word."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import dataclasses
 from typing import NamedTuple
 
 from fastcands.cli.errors import Refusal
-from fastcands.cli.run.registry import LOSSES, SAMPLERS, check_name, default_rate
+from fastcands.cli.run.registry import LOSSES, SAMPLERS, check_name
+from fastcands.cli.text.bodies import BODIES, DEFAULT_CONTEXT
 from fastcands.cli.text.config import TextConfig
 
 __all__ = ["DEFAULT_CONTENDERS", "Contender", "parse_contender"]
@@ -16,6 +17,7 @@ DEFAULT_CONTENDERS = (
     "sampled_softmax:log_uniform",
     "sampled_softmax:uniform",
     "nce:log_uniform",
+    "feed_forward/sampled_softmax:log_uniform",
 )
 
 
@@ -26,6 +28,8 @@ class Contender(NamedTuple):
     ----------
     name : str
         As on the command line.
+    body : str or None
+        What stands before the class table; None for what all have in common.
     loss, sampler : str
         Their names; an exact loss does not use the sampler.
     num_sampled : int or None
@@ -35,6 +39,7 @@ class Contender(NamedTuple):
     """
 
     name: str
+    body: str | None
     loss: str
     sampler: str
     num_sampled: int | None
@@ -75,14 +80,21 @@ class Contender(NamedTuple):
         TextConfig
             The same otherwise.
         """
-        rate = default_rate(config.optimizer, self.loss) if self.learning_rate is None else self.learning_rate
+        body = config.body if self.body is None else self.body
+        context = (config.context or DEFAULT_CONTEXT) if BODIES[body].sees_context else None
         return dataclasses.replace(
-            config, loss=self.loss, sampler=self.sampler, num_sampled=self.num_sampled, learning_rate=rate
+            config,
+            body=body,
+            context=context,
+            loss=self.loss,
+            sampler=self.sampler,
+            num_sampled=self.num_sampled,
+            learning_rate=self.learning_rate,
         )
 
 
 def parse_contender(text: str, learning_rate: float | None = None) -> Contender:
-    """Read ``LOSS[:SAMPLER[:CANDIDATES]][@RATE]``.
+    """Read ``[BODY/]LOSS[:SAMPLER[:CANDIDATES]][@RATE]``.
 
     Parameters
     ----------
@@ -103,21 +115,24 @@ def parse_contender(text: str, learning_rate: float | None = None) -> Contender:
 
     Examples
     --------
-    >>> contender = parse_contender("nce:uniform:256@0.05")
-    >>> contender.sampler, contender.num_sampled, contender.learning_rate
-    ('uniform', 256, 0.05)
+    >>> contender = parse_contender("qrnn/nce:uniform:256@0.05")
+    >>> contender.body, contender.sampler, contender.num_sampled, contender.learning_rate
+    ('qrnn', 'uniform', 256, 0.05)
     """
     written, at, rate = text.partition("@")
+    body, slash, written = written.rpartition("/")
+    if slash:
+        check_name(f"--run {text}", body, BODIES)
     loss, *rest = written.split(":")
     check_name("--run", loss, LOSSES)
     if rest and not LOSSES[loss].sampled:
         raise Refusal(f"--run {text}: {loss} is exact and takes no sampler")
     if len(rest) > 2:
-        raise Refusal(f"--run {text}: expected LOSS[:SAMPLER[:CANDIDATES]][@RATE]")
+        raise Refusal(f"--run {text}: expected [BODY/]LOSS[:SAMPLER[:CANDIDATES]][@RATE]")
     sampler = check_name(f"--run {text}", rest[0], SAMPLERS) if rest else "log_uniform"
     try:
         num_sampled = int(rest[1]) if len(rest) == 2 else None
         own_rate = float(rate) if at else learning_rate
     except ValueError as error:
         raise Refusal(f"--run {text}: CANDIDATES and RATE must be numbers ({error})") from None
-    return Contender(text, loss, sampler, num_sampled, own_rate)
+    return Contender(text, body or None, loss, sampler, num_sampled, own_rate)

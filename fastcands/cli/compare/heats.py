@@ -47,7 +47,7 @@ class Result(NamedTuple):
     heat, run : str
         Names of the two.
     evaluations : list of PerplexityEvaluation
-        In order; the last one is the result.
+        In order; the best one is the result.
     epochs : float
         Passes through the training text.
     """
@@ -61,6 +61,11 @@ class Result(NamedTuple):
     def final(self) -> PerplexityEvaluation:
         """The last evaluation, at the end of the training."""
         return self.evaluations[-1]
+
+    @property
+    def best(self) -> PerplexityEvaluation:
+        """The evaluation of the model that ``fastcands train`` would keep."""
+        return min(self.evaluations, key=lambda evaluation: evaluation.valid_perplexity)
 
 
 class Record:
@@ -178,24 +183,41 @@ def run_heat(
     vocab_size = len(heat.corpus.vocabulary)
     for number, contender in enumerate(contenders, 1):
         check()
-        config = contender.configure(heat.config).settled(vocab_size)
-        trainer = TextTrainer(config, heat.corpus)
         display = make_display(console)
         display.stage(f"equal {heat.name}, {number} of {len(contenders)}: {contender.name}")
-        trainer.compile_kernels()
+        config, trainer, line = _plan(heat, contender.configure(heat.config).settled(vocab_size))
+        display.stage(line)
         with display:
             for event in trainer.run(check):
                 display.show(event)
                 if isinstance(event, PerplexityEvaluation):
                     record.add(_line(heat, contender, config, event))
         examples = trainer.counters.examples
-        yield Result(heat.name, contender.name, trainer.counters.evaluations, examples / len(heat.corpus.train))
+        epochs = examples / trainer.batches.num_examples
+        yield Result(heat.name, contender.name, trainer.counters.evaluations, epochs)
+
+
+def _plan(heat: Heat, config: TextConfig) -> tuple[TextConfig, TextTrainer, str]:
+    """Return the complete configuration of a contender, its trainer, and its plan in one line."""
+
+    def planned(examples_per_second: float | None) -> tuple[TextConfig, TextTrainer, str]:
+        complete, line = config.planned(len(heat.corpus.train), examples_per_second)
+        # where the time is equal, it alone ends the training
+        complete = dataclasses.replace(complete, epochs=config.epochs)
+        return complete, TextTrainer(complete, heat.corpus), line
+
+    complete, trainer, line = planned(None)
+    trainer.compile_kernels()
+    if config.max_seconds is not None and config.dropout is None:
+        complete, trainer, line = planned(trainer.measure_speed())
+    return complete, trainer, line
 
 
 def _line(heat: Heat, contender: Contender, config: TextConfig, evaluation: PerplexityEvaluation) -> dict[str, Any]:
     return {
         "heat": heat.name,
         "run": contender.name,
+        "body": config.body,
         "loss": config.loss,
         "sampler": contender.sampler_name,
         "num_sampled": contender.candidates(heat.config, len(heat.corpus.vocabulary)),

@@ -53,15 +53,16 @@ def summary(heats: Sequence[Heat], contenders: Sequence[Contender], results: Seq
 def _runs(heat: Heat, contenders: Sequence[Contender], results: Sequence[Result]) -> list[dict[str, Any]]:
     by_name = {contender.name: contender for contender in contenders}
     own = [result for result in results if result.heat == heat.name]
-    exact = next((result.final.valid_perplexity for result in own if result.run.partition("@")[0] == "softmax"), None)
+    exact = next((result.best.valid_perplexity for result in own if result.run.partition("@")[0] == "softmax"), None)
     runs = [
         {
             "run": result.run,
+            "body": by_name[result.run].configure(heat.config).body,
             "loss": by_name[result.run].loss,
             "sampler": by_name[result.run].sampler_name,
             "num_sampled": by_name[result.run].candidates(heat.config, len(heat.corpus.vocabulary)),
-            "valid_perplexity": result.final.valid_perplexity,
-            "relative_to_softmax": None if exact is None else result.final.valid_perplexity / exact,
+            "valid_perplexity": result.best.valid_perplexity,
+            "relative_to_softmax": None if exact is None else result.best.valid_perplexity / exact,
             "steps": result.final.step,
             "examples": result.final.examples,
             "epochs": result.epochs,

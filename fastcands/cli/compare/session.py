@@ -70,7 +70,9 @@ def compare_and_report(
         say(console, note, style="dim")
     with settings(threads):
         say(console, "reading the text", style="dim")
-        corpus = read_corpus(config)
+        corpus, reason = read_corpus(config)
+        if reason is not None:
+            say(console, f"--tokenizer {corpus.tokenizer.name}: {reason}", style="dim")
         say(console, describe(corpus), style="dim")
         conditions = heats(
             config,

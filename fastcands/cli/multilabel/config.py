@@ -23,8 +23,8 @@ class MultilabelConfig(RunConfig):
 
     task: ClassVar[str] = "multilabel"
     classes: ClassVar[str] = "data labels"
-    # ids of labels are in no order, and many small steps suit rare labels
-    defaults: ClassVar[dict[str, Any]] = {"sampler": "fixed_unigram", "batch_size": 256}
+    # ids of labels are in no order
+    defaults: ClassVar[dict[str, Any]] = {"sampler": "fixed_unigram", "optimizer": "adagrad"}
     ignore_index: ClassVar[int | None] = -1
 
     propensity_a: float

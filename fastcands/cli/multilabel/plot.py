@@ -11,7 +11,7 @@ from fastcands.cli.run.plot import BLUE, ORANGE, panels
 __all__ = ["draw_precision"]
 
 
-def draw_precision(path: Path, evaluations: Sequence[PrecisionEvaluation], title: str) -> None:
+def draw_precision(path: Path, evaluations: Sequence[PrecisionEvaluation], best_step: int, title: str) -> None:
     """Draw training loss and validation precision@1 against the time of training.
 
     Parameters
@@ -20,6 +20,8 @@ def draw_precision(path: Path, evaluations: Sequence[PrecisionEvaluation], title
         The PNG file to write.
     evaluations : sequence of PrecisionEvaluation
         The points, in order.
+    best_step : int
+        Step of the model that is kept; its point is marked.
     title : str
         Stands above the picture.
     """
@@ -30,6 +32,19 @@ def draw_precision(path: Path, evaluations: Sequence[PrecisionEvaluation], title
         left.set_title("Training loss", loc="left", fontsize=11)
         left.set_ylabel("nats a point")
         right.plot(seconds, [100 * e.valid_precision_at_1 for e in evaluations], color=ORANGE, marker="o", markersize=4)
+        for e in evaluations:
+            if e.step == best_step:
+                right.plot(e.seconds, 100 * e.valid_precision_at_1, color=ORANGE, marker="*", markersize=13, zorder=3)
+                label = f"best, kept: {100 * e.valid_precision_at_1:.1f} %"
+                right.annotate(
+                    label,
+                    (e.seconds, 100 * e.valid_precision_at_1),
+                    xytext=(0, -16),
+                    textcoords="offset points",
+                    ha="right",
+                    color=ORANGE,
+                    fontsize=9,
+                )
         right.set_title("Validation precision@1 (per cent, higher is better)", loc="left", fontsize=11)
         right.set_ylim(bottom=0)
         for axes in (left, right):

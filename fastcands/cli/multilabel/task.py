@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from fastcands.cli.multilabel.points import Propensities, read_split
 from fastcands.cli.multilabel.quality import add_precisions, measure_frequencies, measure_rankings, precisions_table
 from fastcands.cli.multilabel.saved import SavedMultilabel
 from fastcands.cli.multilabel.trainer import MultilabelTrainer
+from fastcands.cli.run.recipe import plan_points
+from fastcands.cli.run.registry import default_rate
 from fastcands.cli.run.report import add_training, peak_memory, training_metrics
 from fastcands.cli.run.task import Task
 
@@ -29,19 +32,38 @@ class MultilabelTask(Task[MultilabelTrainer]):
     saved_class = SavedMultilabel
     files = "model.npz config.json metrics.jsonl metrics.json curves.png"
 
-    def begin(self, stage: Callable[[str], None]) -> MultilabelTrainer:
-        """Read the points; see `Task.begin`."""
+    def read(self, stage: Callable[[str], None]) -> None:
+        """Read the points; see `Task.read`."""
         stage("reading the points")
-        points = read_split(self.config)
-        stage(points.describe())
-        return MultilabelTrainer(self.config.settled(points.train.num_labels), points)
+        self.points = read_split(self.config)
+        stage(self.points.describe())
+        self.config = self.config.settled(self.points.train.num_labels)
+
+    @property
+    def needs_speed(self) -> bool:
+        """Nothing of the plan depends on it; see `Task.needs_speed`."""
+        return False
+
+    def planned(self, examples_per_second: float | None) -> tuple[MultilabelConfig, str]:
+        """Plan epochs, batch and rate; see `Task.planned`."""
+        config, points = self.config, len(self.points.train.labelled())
+        rate = default_rate(config.optimizer, config.loss) if config.learning_rate is None else config.learning_rate
+        plan = plan_points(points, rate, epochs=config.epochs, batch_size=config.batch_size)
+        complete = dataclasses.replace(
+            config, epochs=plan.epochs, batch_size=plan.batch_size, learning_rate=plan.learning_rate
+        )
+        return complete, plan.describe(points, "points", config.max_seconds)
+
+    def make_trainer(self, config: MultilabelConfig) -> MultilabelTrainer:
+        """Return a trainer on the points; see `Task.make_trainer`."""
+        return MultilabelTrainer(config, self.points)
 
     def final_metrics(
         self, trainer: MultilabelTrainer, stage: Callable[[str], None], check: Callable[[], None]
     ) -> dict[str, Any]:
         """Rank the labels of all validation and test points; see `Task.final_metrics`."""
         points, config = trainer.points, trainer.config
-        trainer.update_offsets()
+        model = trainer.best_model()
         metrics: dict[str, Any] = {
             "labels": points.train.num_labels,
             "features": points.train.num_features,
@@ -56,7 +78,7 @@ class MultilabelTask(Task[MultilabelTrainer]):
             if part is None:
                 continue
             stage(f"ranking all {part.num_labels:,} labels for {len(part):,} {name} points")
-            metrics |= measure_rankings(trainer.model, part, propensities, check).metrics(f"{name}_")
+            metrics |= measure_rankings(model, part, propensities, check).metrics(f"{name}_")
             metrics |= measure_frequencies(counts, part, propensities).metrics(f"{name}_frequency_")
         metrics["peak_memory_bytes"] = peak_memory()
         return metrics
@@ -64,7 +86,7 @@ class MultilabelTask(Task[MultilabelTrainer]):
     def draw(self, path: Path, trainer: MultilabelTrainer, metrics: dict[str, Any]) -> None:
         """Draw training loss and precision; see `Task.draw`."""
         title = f"{metrics['labels']:,} labels, {trainer.config.loss.replace('_', ' ')}"
-        draw_precision(path, trainer.counters.evaluations, title)
+        draw_precision(path, trainer.counters.evaluations, trainer.counters.best_step, title)
 
     def print_summary(self, metrics: dict[str, Any], console: Console) -> None:
         """Print precisions and the size of the run; see `Task.print_summary`."""

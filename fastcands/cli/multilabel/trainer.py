@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ import fastcands as fc
 from fastcands.cli.multilabel.config import MultilabelConfig
 from fastcands.cli.multilabel.points import Points
 from fastcands.cli.multilabel.quality import best_labels
+from fastcands.cli.run.batches import Shuffled
 from fastcands.cli.run.registry import OPTIMIZERS
 from fastcands.cli.run.trainer import Rate, Trainer, spread
 from fastcands.data import parse_points
@@ -49,6 +51,11 @@ class PrecisionEvaluation(NamedTuple):
     valid_precision_at_1: float
 
     @property
+    def cost(self) -> float:
+        """The inverse of the precision, infinite where that is 0."""
+        return 1 / self.valid_precision_at_1 if self.valid_precision_at_1 > 0 else math.inf
+
+    @property
     def quality(self) -> str:
         """How good the model is, in words."""
         return f"valid precision@1 {100 * self.valid_precision_at_1:.2f} %"
@@ -75,6 +82,7 @@ def make_multilabel_model(
     MultilabelModel
         Its class biases are the logarithms of the labels' frequencies.
     """
+    assert config.learning_rate is not None
     return MultilabelModel(
         num_features,
         len(counts),
@@ -114,10 +122,11 @@ class MultilabelTrainer(Trainer):
         self.points = points
         self._rows = points.train.labelled()
         num_features, counts = points.train.num_features, points.train.label_counts()
+        assert config.batch_size is not None
         super().__init__(
             config,
             counts,
-            len(self._rows),
+            Shuffled(len(self._rows), config.batch_size, config.seed),
             lambda rate: make_multilabel_model(config, num_features, counts, rate),
             clock,
         )
@@ -133,6 +142,16 @@ class MultilabelTrainer(Trainer):
         ranked = best_labels(self.model, chosen, 1, check)
         value = fc.metrics.precision_at_k(ranked, chosen.label_starts, chosen.labels, 1)
         return PrecisionEvaluation(*self.figures(), value)
+
+    def best_model(self) -> MultilabelModel:
+        """Return the best model measured so far, for rankings.
+
+        Returns
+        -------
+        MultilabelModel
+            Of the state that was kept.
+        """
+        return MultilabelModel.from_state(self.best_state())
 
     def _use_tiny_model(self, config: MultilabelConfig, counts: NDArray[np.int64], loss: Any) -> None:
         model = make_multilabel_model(config, 3, counts, lambda first: lambda step: 0.0)

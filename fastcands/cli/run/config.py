@@ -34,14 +34,14 @@ class RunConfig:
         Candidates a step; None picks `default_num_sampled` of the classes found.
     num_resampled : int or None
         Candidates that ``rank_sampled_softmax`` keeps; None for other losses, and for `default_num_resampled`.
-    batch_size : int
-        Examples a step.
+    batch_size : int or None
+        Examples a step; None until the run is planned.
     epochs, max_seconds : float or None
-        Bounds of the training; the first that is reached ends it.
+        Bounds of the training; the first that is reached ends it. A run without `epochs` is planned.
     optimizer : str
         Its name.
-    learning_rate : float
-        Of the first step; it falls to zero over the run.
+    learning_rate : float or None
+        Of the first steps; it falls to zero over the run. None until the run is planned.
     seed : int
         Of parameters, draws and order.
     precision : str
@@ -68,11 +68,11 @@ class RunConfig:
     distortion: float | None
     num_sampled: int | None
     num_resampled: int | None
-    batch_size: int
+    batch_size: int | None
     epochs: float | None
     max_seconds: float | None
     optimizer: str
-    learning_rate: float
+    learning_rate: float | None
     seed: int
     # with defaults: models saved before there was a choice have no such fields
     precision: str = "highest"

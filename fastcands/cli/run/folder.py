@@ -15,11 +15,12 @@ from fastcands.cli.errors import Refusal
 from fastcands.cli.run.files import save_arrays, write_text
 from fastcands.cli.run.trainer import Trainer
 
-__all__ = ["FORMAT", "MODEL", "RunFolder"]
+__all__ = ["FORMAT", "MODEL", "READABLE_FORMATS", "RunFolder"]
 
-FORMAT = 2
+FORMAT = 3
+READABLE_FORMATS = (2, FORMAT)  # 2 lacks the best state: the last one stands for it
 MODEL = "model.npz"
-_FINAL = ("metrics.json", "curves.png")
+_FINAL = ("metrics.json", "curves.png", "mixture.npz")
 _FILES = (MODEL, "vocab.txt", "config.json", "metrics.jsonl", *_FINAL)
 
 

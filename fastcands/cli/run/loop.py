@@ -1,8 +1,9 @@
-"""The loop of all training: batches in a seeded order, evaluations at intervals, counters."""
+"""The loop of all training: batches, evaluations at intervals, the best state kept, counters."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -11,12 +12,17 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcands.cli.errors import Refusal
+from fastcands.cli.errors import BrokenDown
+from fastcands.cli.run.batches import Batches
 from fastcands.cli.run.schedule import Schedule
 
 __all__ = ["EVALUATIONS", "Counters", "EvaluationEvent", "Loop", "Snapshot"]
 
 EVALUATIONS = 12  # in a run, at equal steps of progress
+
+_LOST_AFTER = 4
+"""Evaluations in a row: a run whose costs were all far above the best one, and rising, is lost."""
+_LOST_RATIO = 1.25
 
 
 class EvaluationEvent(Protocol):
@@ -37,6 +43,10 @@ class EvaluationEvent(Protocol):
     @property
     def train_loss(self) -> float:
         """Mean of the training loss since the evaluation before."""
+
+    @property
+    def cost(self) -> float:
+        """How bad the model is: the state with the lowest one is kept. Compared by ratios, so never negative."""
 
     @property
     def quality(self) -> str:
@@ -83,21 +93,22 @@ class Counters:
     loss_sum: float = 0.0
     loss_examples: int = 0
     evaluations: list[Any] = dataclasses.field(default_factory=list)
+    best_step: int = -1  # of the state that is kept; -1 before any has been measured
+    best_cost: float = math.inf
+    lost: bool = False  # given up: far above the best, and rising
 
 
 class Loop(ABC):
-    """Goes through examples in batches, in another order each epoch, until a bound is reached.
+    """Goes through batches until a bound is reached, or the run is lost; keeps the best state that was measured.
+
+    The state before the first step is measured too, so a run never ends with a worse one.
 
     Parameters
     ----------
-    num_examples : int
-        Examples of an epoch, at least 1.
-    batch_size : int
-        Of a step; the last one of an epoch, or of the run, may be smaller.
+    batches : Batches
+        Of every epoch.
     epochs, max_seconds : float or None
         Bounds of the run; at least one is needed.
-    seed : int
-        Of the order.
     clock : callable, default time.perf_counter
         Seconds from any start.
 
@@ -107,54 +118,55 @@ class Loop(ABC):
         How far the run is.
     counters : Counters
         Steps, examples, seconds and evaluations so far.
-    num_examples : int
+    batches : Batches
         As given.
     """
 
     def __init__(
         self,
-        num_examples: int,
-        batch_size: int,
+        batches: Batches,
         epochs: float | None,
         max_seconds: float | None,
-        seed: int,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        total = None if epochs is None else max(1, round(epochs * num_examples))
+        total = None if epochs is None else max(1, round(epochs * batches.num_examples))
         self.schedule = Schedule(total, max_seconds)
         self.counters = Counters()
-        self.num_examples = num_examples
-        self._batch_size, self._seed = batch_size, seed
+        self.batches = batches
         self._clock = clock
-        self._order: tuple[int, NDArray[np.int32]] | None = None
 
     @abstractmethod
-    def _train_on(self, examples: NDArray[np.int32]) -> NDArray[Any]:
+    def _train_on(self, examples: NDArray[Any]) -> NDArray[Any]:
         """Make a step and return the loss of each example; a ValueError is a loss that is not finite."""
 
     @abstractmethod
     def _evaluate(self, check: Callable[[], None]) -> EvaluationEvent:
         """Measure the model on held-out data."""
 
-    def _order_of(self, epoch: int) -> NDArray[np.int32]:
-        if self._order is None or self._order[0] != epoch:
-            generator = np.random.default_rng([self._seed, 2, epoch])
-            order = np.arange(self.num_examples, dtype=np.int32)
-            generator.shuffle(order)
-            self._order = epoch, order
-        return self._order[1]
+    @abstractmethod
+    def _keep(self) -> None:
+        """Keep a copy of the model as it is now."""
 
-    def _next_examples(self) -> NDArray[np.int32]:
-        done = self.counters
-        order = self._order_of(done.epoch)
-        size = self._batch_size
-        if self.schedule.total_examples is not None:
-            size = min(size, self.schedule.total_examples - done.examples)
-        examples = order[done.position : done.position + size]
-        done.position += len(examples)
-        if done.position == len(order):
+    def _next_examples(self) -> NDArray[Any]:
+        done, total = self.counters, self.schedule.total_examples
+        examples = self.batches.take(done.epoch, done.position, None if total is None else total - done.examples)
+        done.position += examples.size
+        if done.position >= self.batches.num_examples:
             done.epoch, done.position = done.epoch + 1, 0
         return examples
+
+    def _judge(self, cost: float) -> None:
+        """Keep the state if it is the best so far; see whether the run is lost."""
+        done = self.counters
+        if done.best_step < 0 or cost < done.best_cost:
+            done.best_step, done.best_cost = done.step, cost if cost >= 0 else math.inf
+            self._keep()
+        last = [evaluation.cost for evaluation in done.evaluations[-_LOST_AFTER:]]
+        done.lost = (
+            len(last) == _LOST_AFTER
+            and not any(each <= _LOST_RATIO * done.best_cost for each in last)
+            and not any(each > last[-1] for each in last)
+        )
 
     def run(self, check: Callable[[], None]) -> Iterator[Snapshot | EvaluationEvent]:
         """Train to the end of the run.
@@ -172,6 +184,8 @@ class Loop(ABC):
         """
         done = self.counters
         recent = _Recent()
+        if done.best_step < 0:
+            self._judge(self._evaluate(check).cost)
         while True:
             due = int(self.schedule.progress * EVALUATIONS)
             if due > done.evaluated:
@@ -179,12 +193,14 @@ class Loop(ABC):
                 done.evaluations.append(evaluation)
                 done.loss_sum, done.loss_examples = 0.0, 0
                 done.evaluated = due
+                self._judge(evaluation.cost)
                 yield evaluation
-            if self.schedule.finished:
+            if self.schedule.finished or done.lost:
                 return
             check()
+            examples = self._next_examples()
             started = self._clock()
-            loss = self._step(self._next_examples())
+            loss = self._step(examples)
             done.step += 1
             done.examples += len(loss)
             done.loss_sum += float(loss.sum(dtype=np.float64))
@@ -201,18 +217,19 @@ class Loop(ABC):
                 done.seconds,
             )
 
-    def _step(self, examples: NDArray[np.int32]) -> NDArray[Any]:
+    def _step(self, examples: NDArray[Any]) -> NDArray[Any]:
         try:
             return self._train_on(examples)
         except ValueError as error:  # ids and shapes are right by construction: only a loss that is not finite is left
             step = self.counters.step
-            raise Refusal(f"training broke down at step {step}: {error}; try a lower --learning-rate") from None
+            raise BrokenDown(f"training broke down at step {step}: {error}; try a lower --learning-rate") from None
 
     def figures(self) -> tuple[int, int, float, float, float]:
         """Return what every evaluation begins with: step, examples, seconds, examples a second, training loss."""
         done = self.counters
         speed = done.examples / done.seconds if done.seconds else 0.0
-        return done.step, done.examples, done.seconds, speed, done.loss_sum / done.loss_examples
+        loss = done.loss_sum / done.loss_examples if done.loss_examples else math.nan
+        return done.step, done.examples, done.seconds, speed, loss
 
 
 class _Recent:

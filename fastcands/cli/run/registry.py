@@ -123,7 +123,7 @@ OPTIMIZERS: dict[str, OptimizerChoice] = {
     # gradients are those of a batch's mean, so their squares are tiny: the accumulator starts below them
     "adagrad": OptimizerChoice(lambda lr: fc.Adagrad(lr, initial_accumulator=1e-8), 0.1, 0.4, 0.5),
     "rowwise_adagrad": OptimizerChoice(lambda lr: fc.RowwiseAdagrad(lr, initial_accumulator=1e-8), 0.1, 0.4, 0.5),
-    "lazy_adam": OptimizerChoice(fc.LazyAdam, 0.01, 0.4),
+    "lazy_adam": OptimizerChoice(fc.LazyAdam, 0.003, 0.4),
     "momentum": OptimizerChoice(fc.Momentum, 1.0, 0.01, 0.3),
     "sgd": OptimizerChoice(fc.SGD, 10.0, 0.01, 0.3),
 }

@@ -105,13 +105,14 @@ def training_metrics(trainer: Trainer) -> dict[str, Any]:
     Returns
     -------
     dict
-        Steps, examples, epochs, seconds, speed, threads and precision.
+        Steps, examples, epochs, the step of the best model, seconds, speed, threads and precision.
     """
     done = trainer.counters
     return {
         "steps": done.step,
         "examples": done.examples,
-        "epochs": done.examples / trainer.num_examples,
+        "epochs": done.examples / trainer.batches.num_examples,
+        "best_step": done.best_step,
         "seconds": done.seconds,
         "examples_per_second": done.examples / done.seconds if done.seconds else 0.0,
         "threads": fc.get_num_threads(),
@@ -143,7 +144,8 @@ def add_training(table: Table, metrics: dict[str, Any], examples: str, *more: tu
     *more : pair of str
         Further rows, before that of the memory.
     """
-    table.add_row("training", f"{duration(metrics['seconds'])}, {metrics['epochs']:.2f} epochs")
+    best = f"the best model is that of step {metrics['best_step']:,} of {metrics['steps']:,}"
+    table.add_row("training", f"{duration(metrics['seconds'])}, {metrics['epochs']:.2f} epochs; {best}")
     table.add_row("speed", f"{metrics['examples_per_second']:,.0f} {examples}/s")
     precision = precision_text(metrics)
     if precision is not None:

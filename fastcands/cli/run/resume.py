@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from fastcands.cli.errors import Refusal
 from fastcands.cli.run.config import RunConfig
 from fastcands.cli.run.files import load_arrays
-from fastcands.cli.run.folder import FORMAT, MODEL
-from fastcands.cli.run.trainer import Trainer
+from fastcands.cli.run.folder import FORMAT, MODEL, READABLE_FORMATS
+from fastcands.cli.run.trainer import BEST, Trainer
 
 __all__ = ["Saved", "task_of"]
 
@@ -79,7 +79,7 @@ class Saved(ABC, Generic[ConfigT, ModelT]):
         expected = self.config_class.task
         try:
             run = json.loads(str(self._arrays["run"]))
-            if run["format"] != FORMAT:
+            if run["format"] not in READABLE_FORMATS:
                 raise ValueError(f"format {run['format']}, expected {FORMAT}")
             if run["task"] != expected:
                 raise Refusal(f"{self._path}: a model of --task {run['task']}, and this is for --task {expected}")
@@ -102,7 +102,7 @@ class Saved(ABC, Generic[ConfigT, ModelT]):
         return Refusal(f"{self._path}: not a model of this version of fastcands ({reason})")
 
     def model(self) -> ModelT:
-        """Return the model for use, and release the other arrays.
+        """Return the best model of the run for use, and release the other arrays.
 
         Returns
         -------
@@ -114,6 +114,8 @@ class Saved(ABC, Generic[ConfigT, ModelT]):
         Refusal
             If the file lacks something, or its parts do not fit together.
         """
+        best = {name.removeprefix(BEST): array for name, array in self._arrays.items() if name.startswith(BEST)}
+        self._arrays.update(best)
         try:
             model = self._make_model()
         except (KeyError, TypeError, ValueError, AttributeError) as error:

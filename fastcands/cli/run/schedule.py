@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["Schedule"]
+__all__ = ["WARMUP_STEPS", "Schedule"]
+
+WARMUP_STEPS = 10
+"""Steps in which the rate rises: the first ones of Adagrad and Adam are as long as the rate, whatever the gradient."""
 
 
 class Schedule:
@@ -29,7 +32,7 @@ class Schedule:
     --------
     >>> schedule = Schedule(total_examples=100, max_seconds=None)
     >>> schedule.update(examples=50, seconds=3.0)
-    >>> schedule.rate(0.4)(0), schedule.finished
+    >>> schedule.rate(0.4)(1000), schedule.finished
     (0.2, False)
     """
 
@@ -61,7 +64,7 @@ class Schedule:
         return self.progress >= 1.0
 
     def rate(self, first: float) -> Callable[[int], float]:
-        """Return a learning rate for an optimizer: `first` at the start, falling linearly to zero.
+        """Return a learning rate for an optimizer: it rises to `first` in some steps, and falls linearly to zero.
 
         Parameters
         ----------
@@ -71,6 +74,7 @@ class Schedule:
         Returns
         -------
         callable
-            Takes the step, which does not matter, and returns the rate at the progress of the last `update`.
+            Takes the step and returns the rate at the progress of the last `update`, lower in the first
+            `WARMUP_STEPS` steps.
         """
-        return lambda step: first * (1.0 - self.progress)
+        return lambda step: first * (1.0 - self.progress) * min(1.0, (step + 1) / WARMUP_STEPS)

@@ -31,25 +31,20 @@ class Task(ABC, Generic[TrainerT]):
     """Of its runs."""
     saved_class: ClassVar[type[Saved[Any, Any]]]
     """Of its saved runs."""
-    files: ClassVar[str]
+    files: str
     """Names of the files that a finished run leaves in its folder."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
 
     @abstractmethod
-    def begin(self, stage: Callable[[str], None]) -> TrainerT:
-        """Read the data and return a trainer before its first step.
+    def read(self, stage: Callable[[str], None]) -> None:
+        """Read the data, and settle what depends on it alone.
 
         Parameters
         ----------
         stage : callable
             Gets lines for the user: what happens next, what was found.
-
-        Returns
-        -------
-        Trainer
-            Of the task's kind.
 
         Raises
         ------
@@ -57,11 +52,48 @@ class Task(ABC, Generic[TrainerT]):
             If the data cannot be used.
         """
 
+    @property
+    @abstractmethod
+    def needs_speed(self) -> bool:
+        """Whether the plan depends on how fast the run trains."""
+
+    @abstractmethod
+    def planned(self, examples_per_second: float | None) -> tuple[Any, str]:
+        """Return the configuration with all that the data decides, and the plan in one line.
+
+        Parameters
+        ----------
+        examples_per_second : float or None
+            As measured with the plan made without it; None before.
+
+        Returns
+        -------
+        config : RunConfig
+            Complete.
+        line : str
+            For the user.
+        """
+
+    @abstractmethod
+    def make_trainer(self, config: Any) -> TrainerT:
+        """Return a trainer before its first step.
+
+        Parameters
+        ----------
+        config : RunConfig
+            Complete.
+
+        Returns
+        -------
+        Trainer
+            Of the task's kind.
+        """
+
     @abstractmethod
     def final_metrics(
         self, trainer: TrainerT, stage: Callable[[str], None], check: Callable[[], None]
     ) -> dict[str, Any]:
-        """Measure the trained model.
+        """Measure the best model of the run.
 
         Parameters
         ----------
@@ -76,6 +108,20 @@ class Task(ABC, Generic[TrainerT]):
         -------
         dict
             For ``metrics.json``.
+        """
+
+    def write_final(self, folder: Path) -> None:
+        """Write what `final_metrics` made beside its figures; nothing where the task has no such thing.
+
+        Parameters
+        ----------
+        folder : Path
+            Of the run.
+
+        Raises
+        ------
+        Refusal
+            If a file cannot be written.
         """
 
     @abstractmethod

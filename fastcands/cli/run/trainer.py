@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import statistics
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcands.cli.run.batches import Batches
 from fastcands.cli.run.build import log_q, make_loss, make_sampler
 from fastcands.cli.run.config import RunConfig
 from fastcands.cli.run.loop import EVALUATIONS, Counters, EvaluationEvent, Loop
 
-__all__ = ["Rate", "Trainer", "spread"]
+__all__ = ["BEST", "Rate", "Trainer", "spread"]
+
+BEST = "best."
+"""Begins the names of the best state's arrays, where that is not the last state."""
 
 Rate = Callable[[float], Callable[[int], float]]
 """Makes a learning rate as a function of the step from the one of the first step."""
 
 _SAMPLER = "sampler."  # begins the names of the sampler's arrays
+_MEASURED_STEPS, _MEASURED_SECONDS = 12, 3.0
 
 
 def spread(length: int, count: int) -> NDArray[np.int64]:
@@ -58,8 +64,8 @@ class Trainer(Loop):
         What to do.
     class_counts : int64 array, shape (V,)
         How often each class is in the training data.
-    num_examples : int
-        Examples of an epoch, at least 1.
+    batches : Batches
+        Of every epoch.
     make_model : callable
         Makes the model before its first step from a `Rate`.
     clock : callable, default time.perf_counter
@@ -84,11 +90,11 @@ class Trainer(Loop):
         self,
         config: RunConfig,
         class_counts: NDArray[np.int64],
-        num_examples: int,
+        batches: Batches,
         make_model: Callable[[Rate], Any],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        super().__init__(num_examples, config.batch_size, config.epochs, config.max_seconds, config.seed, clock)
+        super().__init__(batches, config.epochs, config.max_seconds, clock)
         self.config = config
         self.class_counts = class_counts
         self.sampler = make_sampler(config, class_counts)
@@ -98,6 +104,39 @@ class Trainer(Loop):
         if self.model.logit_offsets is not None:
             # so that the first predictions are the class frequencies with this loss too
             self.model.table.biases -= self.model.logit_offsets
+        self._best: dict[str, NDArray[Any]] = {}
+
+    def _keep(self) -> None:
+        self._best = {name: array.copy() for name, array in self._predicting(self.model.state_dict()).items()}
+
+    @staticmethod
+    def _predicting(state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return what predictions need of a model's state: all but the optimizers' arrays, which have a dot."""
+        return {name: array for name, array in state.items() if "." not in name}
+
+    def best_state(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays of the best model measured so far, for predictions.
+
+        Returns
+        -------
+        dict of str to array
+            By the model's own names; those of the model as it is where none has been measured.
+        """
+        if self._best:
+            return self._best
+        self.update_offsets()
+        return self._predicting(self.model.state_dict())
+
+    def measure_speed(self) -> float:
+        """Return how many examples a second the run trains on; the model is not to be used afterwards."""
+        speeds: list[float] = []
+        started = time.perf_counter()
+        while len(speeds) < _MEASURED_STEPS and time.perf_counter() - started < _MEASURED_SECONDS:
+            examples = self._next_examples()
+            before = time.perf_counter()
+            self._train_on(examples)
+            speeds.append(examples.size / (time.perf_counter() - before))
+        return statistics.median(speeds)
 
     def update_offsets(self) -> None:
         """Update what predictions add to the logits by what the sampler has learned."""
@@ -116,7 +155,13 @@ class Trainer(Loop):
         sampler = {} if self.sampler is None else self.sampler.state_dict()
         arrays = {_SAMPLER + name: sampler.pop(name) for name in list(sampler) if isinstance(sampler[name], np.ndarray)}
         counters["sampler"] = sampler
-        return {**self.model.state_dict(), **arrays, "trainer": np.array(json.dumps(counters))}
+        best = {} if self.counters.best_step == self.counters.step else self._best
+        return {
+            **self.model.state_dict(),
+            **arrays,
+            **{BEST + name: array for name, array in best.items()},
+            "trainer": np.array(json.dumps(counters)),
+        }
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
         """Go on from a state of a run with the same model, sampler and data.
@@ -131,7 +176,7 @@ class Trainer(Loop):
         ValueError, KeyError, TypeError
             If it is the state of something else.
         """
-        self.model.load_state_dict(state)
+        self.model.load_state_dict({name: array for name, array in state.items() if not name.startswith(BEST)})
         counters = json.loads(str(state["trainer"]))
         sampler = counters.pop("sampler")
         evaluations = [type(self).evaluation_class(*values) for values in counters.pop("evaluations")]
@@ -141,6 +186,9 @@ class Trainer(Loop):
             self.sampler.load_state_dict(plain | arrays)
         self.counters = Counters(**counters, evaluations=evaluations)
         self.schedule.update(self.counters.examples, self.counters.seconds)
+        self._best = {name.removeprefix(BEST): array for name, array in state.items() if name.startswith(BEST)}
+        if not self._best:
+            self._keep()
         # a run that was made longer has fewer twelfths behind it
         self.counters.evaluated = min(self.counters.evaluated, int(self.schedule.progress * EVALUATIONS))
 

@@ -13,6 +13,7 @@ from fastcands.data import (
     EncodedText,
     PreparedCorpus,
     Vocabulary,
+    choose_tokenizer,
     find_text_files,
     prepare_corpus,
     standard_library,
@@ -21,7 +22,7 @@ from fastcands.data import (
 __all__ = ["describe", "read_corpus", "smaller"]
 
 
-def read_corpus(config: TextConfig) -> PreparedCorpus:
+def read_corpus(config: TextConfig) -> tuple[PreparedCorpus, str | None]:
     """Find, read and encode the text.
 
     Parameters
@@ -31,14 +32,17 @@ def read_corpus(config: TextConfig) -> PreparedCorpus:
 
     Returns
     -------
-    PreparedCorpus
+    corpus : PreparedCorpus
         The three parts as ids.
+    reason : str or None
+        Why the tokenizer is not that of words, where none was named and the text decided.
 
     Raises
     ------
     Refusal
         If a file cannot be read or there is not enough text.
     """
+    tokenizer, reason = config.tokenizer, None
     try:
         if config.files:
             corpus = Corpus.from_paths(config.files, config.valid, config.test)
@@ -47,16 +51,18 @@ def read_corpus(config: TextConfig) -> PreparedCorpus:
             for part in ("valid", "test"):
                 if paths := getattr(config, part):
                     corpus = dataclasses.replace(corpus, **{part: tuple(find_text_files(paths))})
-        prepared = prepare_corpus(corpus, config.tokenizer, config.vocab_size, config.min_count)
+        if tokenizer is None:
+            tokenizer, reason = choose_tokenizer(corpus)
+        prepared = prepare_corpus(corpus, tokenizer, config.vocab_size, config.min_count)
     except OSError as error:
         raise Refusal(f"{error.filename}: {error.strerror}" if error.strerror else str(error)) from None
     except ValueError as error:
         raise Refusal(str(error)) from None
-    if len(prepared.train) <= config.context:
+    if config.context is not None and len(prepared.train) <= config.context:
         raise Refusal(
             f"the training text must have more tokens than --context {config.context}, got {len(prepared.train)}"
         )
-    return prepared
+    return prepared, reason
 
 
 def describe(prepared: PreparedCorpus) -> str:

@@ -12,7 +12,7 @@ __all__ = ["draw_perplexity"]
 
 
 def draw_perplexity(
-    path: Path, evaluations: Sequence[PerplexityEvaluation], baselines: dict[str, float], title: str
+    path: Path, evaluations: Sequence[PerplexityEvaluation], best_step: int, baselines: dict[str, float], title: str
 ) -> None:
     """Draw training loss and validation perplexity against the time of training.
 
@@ -22,6 +22,8 @@ def draw_perplexity(
         The PNG file to write.
     evaluations : sequence of PerplexityEvaluation
         The points, in order.
+    best_step : int
+        Step of the model that is kept; its point is marked.
     baselines : dict of str to float
         Validation perplexities of other models, drawn as level lines.
     title : str
@@ -53,17 +55,20 @@ def draw_perplexity(
                 color=GREY,
                 fontsize=9,
             )
-        if perplexities:
-            right.annotate(
-                f"this model {perplexities[-1]:,.1f}",
-                (seconds[-1], perplexities[-1]),
-                xytext=(0, 8),
-                textcoords="offset points",
-                ha="right",
-                color=ORANGE,
-                fontsize=9,
-            )
-            right.margins(y=0.15)
+        for evaluation in evaluations:
+            if evaluation.step == best_step:
+                point = (evaluation.seconds, evaluation.valid_perplexity)
+                right.plot(*point, color=ORANGE, marker="*", markersize=13, zorder=3)
+                right.annotate(
+                    f"best, kept: {evaluation.valid_perplexity:,.1f}",
+                    point,
+                    xytext=(0, 10),
+                    textcoords="offset points",
+                    ha="right",
+                    color=ORANGE,
+                    fontsize=9,
+                )
+        right.margins(y=0.15)
         for axes in (left, right):
             axes.set_xlabel("seconds of training")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))

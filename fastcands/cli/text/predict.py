@@ -13,14 +13,14 @@ from fastcands.cli.console import figures_table
 from fastcands.cli.errors import Refusal
 from fastcands.cli.run.settings import settings
 from fastcands.cli.text.saved import SavedText
-from fastcands.data import TOKENIZERS
 
 __all__ = ["predict_words", "print_words"]
 
 _LONGEST_BAR = 24
+_SHOWN = 5  # words of the text before, of a model that has seen all of it
 
 
-def predict_words(folder: Path, text: str, k: int, threads: int | None) -> dict[str, Any]:
+def predict_words(folder: Path, text: str, k: int, threads: int | None, mix: bool = False) -> dict[str, Any]:
     """Return the words that are likeliest to come next.
 
     Parameters
@@ -28,11 +28,13 @@ def predict_words(folder: Path, text: str, k: int, threads: int | None) -> dict[
     folder : Path
         Where the model was saved.
     text : str
-        What stands before.
+        What stands before, from the start of a document.
     k : int
         How many words.
     threads : int or None
         None for all processors.
+    mix : bool, default False
+        Whether to predict by the mixture with the Kneser-Ney model.
 
     Returns
     -------
@@ -45,17 +47,21 @@ def predict_words(folder: Path, text: str, k: int, threads: int | None) -> dict[
         If the model cannot be used, or has fewer words.
     """
     saved = SavedText(folder)
-    predictor, vocabulary, n = saved.model(), saved.vocabulary, saved.config.context
+    network, vocabulary = saved.model(), saved.vocabulary
+    model = saved.mixture(network, folder) if mix else network
     if not 1 <= k <= len(vocabulary):
         raise Refusal(f"-k must be between 1 and the vocabulary's {len(vocabulary)} words, got {k}")
-    tokens = list(TOKENIZERS[saved.config.tokenizer]([text]))
-    seen = [vocabulary.boundary_id] * n + vocabulary.encode(tokens).tolist()
+    history = vocabulary.encode(saved.tokenizer([text]))
     with settings(threads):
-        result = predictor.next_words(np.array([seen[-n:]], np.int64), k)
-    pairs = zip(vocabulary.decode(result.ids[0]), result.probabilities[0], strict=True)
+        probabilities = model.probabilities(history)
+    best = np.argsort(-probabilities, kind="stable")[:k]  # ties to the lower id
+    shown = saved.config.context or _SHOWN
+    padded = [vocabulary.boundary_id] * shown + history.tolist()
+    pairs = zip(vocabulary.decode(best), probabilities[best].tolist(), strict=True)
     return {
-        "context": vocabulary.decode(seen[-n:]),
-        "next": [{"word": word, "probability": float(probability)} for word, probability in pairs],
+        "context": vocabulary.decode(padded[-shown:]),
+        "model": "mixture" if mix else "network",
+        "next": [{"word": word, "probability": probability} for word, probability in pairs],
     }
 
 

@@ -1,52 +1,27 @@
-"""How good a model is on a text: exact figures over the whole vocabulary, some thousand predictions at a time."""
+"""How good a model is on a text: exact figures over the whole vocabulary, and how to say which of two is better."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastcands.data import EncodedText
-from fastcands.models import NGramPredictor
 
-__all__ = ["HITS", "Quality", "measure", "perplexity"]
+__all__ = ["HITS", "bits_per_byte", "compared", "perplexity", "perplexity_of_loss"]
 
 HITS = (1, 5, 10)
-_CHUNK = 4096
 
 
-class Quality(NamedTuple):
-    """Exact figures of a model on a text.
-
-    Attributes
-    ----------
-    tokens : int
-        Words predicted, ends of documents included.
-    loss : float
-        Mean of ``-log P(word | context)``, in nats.
-    perplexity : float
-        ``exp(loss)``.
-    hits : dict of int to float
-        By k, the share of words that were among the k likeliest.
-    mean_reciprocal_rank : float
-        Mean of 1 / rank, the likeliest word having rank 1.
-    """
-
-    tokens: int
-    loss: float
-    perplexity: float
-    hits: dict[int, float]
-    mean_reciprocal_rank: float
-
-
-def perplexity(model: NGramPredictor, text: EncodedText, positions: NDArray[Any], check: Callable[[], None]) -> float:
+def perplexity(model: Any, text: EncodedText, positions: NDArray[Any], check: Callable[[], None]) -> float:
     """Return the exact perplexity of a model at some positions of a text.
 
     Parameters
     ----------
-    model : NGramPredictor
+    model : NGramPredictor or QRNNPredictor
         The model.
     text : EncodedText
         The text.
@@ -60,47 +35,59 @@ def perplexity(model: NGramPredictor, text: EncodedText, positions: NDArray[Any]
     float
         ``exp`` of the mean loss.
     """
-    total = 0.0
-    for start in range(0, len(positions), _CHUNK):
-        check()
-        chunk = positions[start : start + _CHUNK]
-        total += model.log_loss(text.contexts(chunk, model.context), text.ids[chunk]) * len(chunk)
-    return _exp(total / len(positions))
+    return perplexity_of_loss(-float(model.log_probabilities(text, positions, check).mean()))
 
 
-def measure(model: NGramPredictor, text: EncodedText, advance: Callable[[int], None]) -> Quality:
-    """Return loss, hits and ranks over a whole text.
+def perplexity_of_loss(loss: float) -> float:
+    """Return ``exp(loss)``, infinite above 709 nats."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(loss))
+
+
+def bits_per_byte(loss: float, tokens: int, text_bytes: int) -> float:
+    """Return how many bits a byte of a text takes: a figure that compares models of different tokenizers.
 
     Parameters
     ----------
-    model : NGramPredictor
-        The model.
-    text : EncodedText
-        Not empty.
-    advance : callable
-        Gets the number of words done, now and then; may raise to give up.
+    loss : float
+        Mean of ``-log P`` of a token, in nats.
+    tokens : int
+        Of the text, ends of documents included.
+    text_bytes : int
+        Of the text in UTF-8, white space included.
 
     Returns
     -------
-    Quality
-        Over all of its words.
+    float
+        ``loss * tokens / (ln 2 * text_bytes)``.
+
+    Examples
+    --------
+    >>> bits_per_byte(math.log(4), tokens=10, text_bytes=40)
+    0.5
     """
-    loss = reciprocal = 0.0
-    hits = dict.fromkeys(HITS, 0.0)
-    for start in range(0, len(text), _CHUNK):
-        advance(start)
-        positions = np.arange(start, min(start + _CHUNK, len(text)))
-        result = model.evaluate(text.contexts(positions, model.context), text.ids[positions], HITS)
-        assert result.mean_reciprocal_rank is not None
-        loss += result.loss * len(positions)
-        reciprocal += result.mean_reciprocal_rank * len(positions)
-        for k in HITS:
-            hits[k] += result.hits[k] * len(positions)
-    advance(len(text))
-    share = {k: total / len(text) for k, total in hits.items()}
-    return Quality(len(text), loss / len(text), _exp(loss / len(text)), share, reciprocal / len(text))
+    return loss * tokens / (math.log(2) * max(text_bytes, 1))
 
 
-def _exp(value: float) -> float:
-    with np.errstate(over="ignore"):  # a loss above 709 nats has an infinite perplexity
-        return float(np.exp(value))
+def compared(perplexity: float, other: float) -> str:
+    """Return how a perplexity compares with another one, in words.
+
+    Parameters
+    ----------
+    perplexity, other : float
+        That of the model in question, and of the one it is compared with.
+
+    Returns
+    -------
+    str
+        To be read after the first model's name.
+
+    Examples
+    --------
+    >>> compared(31.5, 40.0), compared(50.0, 40.0), compared(40.0, 40.1)
+    ('21 % better than', 'WORSE, by 25 %, than', 'as good as')
+    """
+    ratio = perplexity / other
+    if abs(ratio - 1) < 0.005:
+        return "as good as"
+    return f"{100 * (1 - ratio):.0f} % better than" if ratio < 1 else f"WORSE, by {100 * (ratio - 1):.0f} %, than"

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
-from rich.text import Text
 
 import fastcands as fc
-from fastcands.cli.console import figures_table, pairs_table
-from fastcands.cli.run.report import add_training, peak_memory, training_metrics
+from fastcands.cli.run.report import peak_memory, training_metrics
 from fastcands.cli.run.task import Task
-from fastcands.cli.run.trainer import spread
+from fastcands.cli.text.baselines import Baselines
 from fastcands.cli.text.config import TextConfig
 from fastcands.cli.text.corpus import describe, read_corpus
+from fastcands.cli.text.mixing import MIXTURE, save_mixture
 from fastcands.cli.text.plot import draw_perplexity
-from fastcands.cli.text.quality import perplexity
 from fastcands.cli.text.saved import SavedText
+from fastcands.cli.text.summary import print_text_summary, verdict
 from fastcands.cli.text.trainer import TextTrainer
-from fastcands.data import EncodedText
-from fastcands.models import KneserNeyTrigram, UnigramModel
 
 __all__ = ["TextTask", "measure_steps"]
 
 _REPEATS = {"step": 15, "exact": 3}
 _SECONDS_EACH = 4.0
+_LEAST_TOKENS = 5_000  # below, a note says that it is too little
 
 
 class TextTask(Task[TextTrainer]):
@@ -40,75 +38,85 @@ class TextTask(Task[TextTrainer]):
     saved_class = SavedText
     files = "model.npz vocab.txt config.json metrics.jsonl metrics.json curves.png"
 
-    def begin(self, stage: Callable[[str], None]) -> TextTrainer:
-        """Read the text; see `Task.begin`."""
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__(config)
+        if config.mix:
+            self.files += f" {MIXTURE}"
+
+    def read(self, stage: Callable[[str], None]) -> None:
+        """Read the text; see `Task.read`."""
         stage("reading the text")
-        corpus = read_corpus(self.config)
-        if corpus.report.undecodable_bytes:
-            files = corpus.report.undecodable_files
-            stage(f"{corpus.report.undecodable_bytes:,} undecodable bytes in {files:,} files replaced")
+        self.corpus, reason = read_corpus(self.config)
+        corpus, report = self.corpus, self.corpus.report
+        self.config = dataclasses.replace(self.config, tokenizer=corpus.tokenizer.name)
+        if reason is not None:
+            stage(f"--tokenizer {corpus.tokenizer.name}: {reason}")
+        if report.undecodable_bytes:
+            stage(f"{report.undecodable_bytes:,} undecodable bytes in {report.undecodable_files:,} files replaced")
         stage(describe(corpus))
-        return TextTrainer(self.config.settled(len(corpus.vocabulary)), corpus)
+        if len(corpus.train) < _LEAST_TOKENS:
+            stage(
+                f"only {len(corpus.train):,} tokens of training text: a model learns little from less than "
+                f"{_LEAST_TOKENS:,}"
+            )
+        self.config = self.config.settled(len(corpus.vocabulary))
+
+    @property
+    def needs_speed(self) -> bool:
+        """Whether the time may end the run before the dropout does good; see `Task.needs_speed`."""
+        config = self.config
+        return config.epochs is None and config.max_seconds is not None
+
+    def planned(self, examples_per_second: float | None) -> tuple[TextConfig, str]:
+        """Plan epochs, batch, rate and dropout; see `Task.planned`."""
+        return self.config.planned(len(self.corpus.train), examples_per_second)
+
+    def make_trainer(self, config: TextConfig) -> TextTrainer:
+        """Return a trainer on the text; see `Task.make_trainer`."""
+        return TextTrainer(config, self.corpus)
 
     def final_metrics(
         self, trainer: TextTrainer, stage: Callable[[str], None], check: Callable[[], None]
     ) -> dict[str, Any]:
         """Compute exact perplexities, and those of counting models; see `Task.final_metrics`."""
         corpus = trainer.corpus
-        vocab_size = len(corpus.vocabulary)
-        trainer.update_offsets()
-        predictor = trainer.model.predictor()
-
-        def whole(text: EncodedText) -> float:
-            return perplexity(predictor, text, np.arange(len(text)), check)
-
-        stage("evaluating on the whole validation and test text")
         metrics: dict[str, Any] = {
-            "vocab_size": vocab_size,
+            "vocab_size": len(corpus.vocabulary),
             "distinct_tokens": corpus.distinct_tokens,
             "train_tokens": len(corpus.train),
             "valid_tokens": len(corpus.valid),
             "test_tokens": len(corpus.test),
             **training_metrics(trainer),
-            "valid_perplexity": whole(corpus.valid),
-            "test_perplexity": whole(corpus.test),
         }
-        stage("fitting the unigram and Kneser-Ney trigram models")
-        for name, baseline in (("unigram", UnigramModel), ("trigram", KneserNeyTrigram)):
-            check()
-            model = baseline.fit(corpus.train, vocab_size)
-            metrics[f"{name}_perplexity"] = model.perplexity(corpus.test)
-            metrics[f"{name}_valid_perplexity"] = model.perplexity(corpus.valid)
-        stage("timing a step")
+        self._baselines = Baselines(corpus, mix=trainer.config.mix)
+        metrics |= self._baselines.measure(trainer.best_predictor(), stage, check)
+        metrics["verdict"] = verdict(metrics)
+        stage("timing a step")  # the last thing: it changes the model, and an interrupted run is saved
         metrics["step_seconds"], metrics["exact_step_seconds"] = measure_steps(trainer)
         metrics["peak_memory_bytes"] = peak_memory()
+        self._origin = (trainer.fingerprint(), trainer.counters.best_step)
         return metrics
+
+    def write_final(self, folder: Path) -> None:
+        """Write the Kneser-Ney model of the mixture; see `Task.write_final`."""
+        if self._baselines.weight is not None:
+            save_mixture(folder, self._baselines.kneser_ney, self._baselines.weight, self._origin)
 
     def draw(self, path: Path, trainer: TextTrainer, metrics: dict[str, Any]) -> None:
         """Draw training loss and perplexity; see `Task.draw`."""
-        baselines = {"Kneser-Ney trigram": metrics["trigram_valid_perplexity"]}
-        title = f"{metrics['vocab_size']:,} words, {trainer.config.loss.replace('_', ' ')}"
-        draw_perplexity(path, trainer.counters.evaluations, baselines, title)
+        baselines = {f"Kneser-Ney {order}-gram": metrics[f"{name}_valid_perplexity"] for name, order in _DRAWN}
+        if metrics["mixture_valid_perplexity"] is not None:
+            baselines["mixture"] = metrics["mixture_valid_perplexity"]
+        config = trainer.config
+        title = f"{metrics['vocab_size']:,} words, {config.body.replace('_', ' ')}, {config.loss.replace('_', ' ')}"
+        draw_perplexity(path, trainer.counters.evaluations, trainer.counters.best_step, baselines, title)
 
     def print_summary(self, metrics: dict[str, Any], console: Console) -> None:
         """Print perplexities and the size of the run; see `Task.print_summary`."""
-        quality = figures_table("perplexity", "valid", "test")
-        for name, valid, test, style in (
-            ("this model", "valid_perplexity", "test_perplexity", "bold"),
-            ("Kneser-Ney trigram", "trigram_valid_perplexity", "trigram_perplexity", ""),
-            ("unigram", "unigram_valid_perplexity", "unigram_perplexity", ""),
-        ):
-            quality.add_row(Text(name), f"{metrics[valid]:,.2f}", f"{metrics[test]:,.2f}", style=style)
-        console.print(quality)
+        print_text_summary(metrics, console)
 
-        run = pairs_table()
-        run.add_row("vocabulary", f"{metrics['vocab_size']:,} of {metrics['distinct_tokens']:,} distinct tokens")
-        parts = (f"{metrics[f'{part}_tokens']:,} {part}" for part in ("train", "valid", "test"))
-        run.add_row("tokens", ", ".join(parts))
-        step, exact = metrics["step_seconds"], metrics["exact_step_seconds"]
-        times = f"{1000 * step:.1f} ms; by exact softmax {1000 * exact:.1f} ms, {exact / step:.1f} times as long"
-        add_training(run, metrics, "examples", ("a step", times))
-        console.print(run)
+
+_DRAWN = (("trigram", 3), ("kneser_ney_5", 5))
 
 
 def measure_steps(trainer: TextTrainer) -> tuple[float, float]:
@@ -126,13 +134,13 @@ def measure_steps(trainer: TextTrainer) -> tuple[float, float]:
     step, exact : float
         Median seconds.
     """
-    batch = trainer.batch(spread(len(trainer.corpus.train), trainer.config.batch_size))
+    examples = trainer.batches.take(0, 0, None)
 
     def median(loss: Any, repeats: int) -> float:
         times: list[float] = []
         while len(times) < repeats and sum(times) < _SECONDS_EACH:
             started = time.perf_counter()
-            trainer.model.train_step(loss, *batch)
+            trainer.model.train_on(loss, trainer.corpus.train, examples)
             times.append(time.perf_counter() - started)
         return statistics.median(times)
 

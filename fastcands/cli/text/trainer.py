@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 import fastcands as fc
 from fastcands.cli.run.registry import OPTIMIZERS
 from fastcands.cli.run.trainer import Rate, Trainer, spread
+from fastcands.cli.text.bodies import BODIES
 from fastcands.cli.text.config import TextConfig
 from fastcands.cli.text.quality import perplexity
-from fastcands.data import PreparedCorpus
-from fastcands.models import NGramModel
+from fastcands.data import EncodedText, PreparedCorpus
 
 __all__ = ["PerplexityEvaluation", "TextTrainer", "make_text_model"]
 
@@ -50,18 +50,23 @@ class PerplexityEvaluation(NamedTuple):
     valid_perplexity: float
 
     @property
+    def cost(self) -> float:
+        """The perplexity."""
+        return self.valid_perplexity
+
+    @property
     def quality(self) -> str:
         """How good the model is, in words."""
         return f"valid perplexity {self.valid_perplexity:.2f}"
 
 
-def make_text_model(config: TextConfig, counts: NDArray[np.int64], rate: Rate) -> NGramModel:
+def make_text_model(config: TextConfig, counts: NDArray[np.int64], rate: Rate) -> Any:
     """Return the model of a run before the first step.
 
     Parameters
     ----------
     config : TextConfig
-        Its sizes, optimizer and seed.
+        Its body, sizes, optimizer and seed; planned.
     counts : int64 array, shape (V,)
         How often each word is in the training text.
     rate : callable
@@ -69,21 +74,23 @@ def make_text_model(config: TextConfig, counts: NDArray[np.int64], rate: Rate) -
 
     Returns
     -------
-    NGramModel
+    NGramModel or QRNNModel
         Its class biases are those of the unigram model.
     """
     choice = OPTIMIZERS[config.optimizer]
-    return NGramModel(
-        len(counts),
-        context=config.context,
-        embedding_dim=config.embedding_dim,
-        hidden_dim=config.hidden_dim,
-        optimizer=choice.make(rate(config.learning_rate)),
-        dense_optimizer=choice.make(rate(config.learning_rate * choice.dense_share)),
-        class_counts=counts,
-        table_dtype=config.table_dtype,
-        seed=config.seed,
-    )
+    assert config.learning_rate is not None and config.dropout is not None
+    common = {
+        "embedding_dim": config.embedding_dim,
+        "hidden_dim": config.hidden_dim,
+        "tied": config.tied,
+        "dropout": config.dropout,
+        "optimizer": choice.make(rate(config.learning_rate)),
+        "dense_optimizer": choice.make(rate(config.learning_rate * choice.dense_share)),
+        "class_counts": counts,
+        "table_dtype": config.table_dtype,
+        "seed": config.seed,
+    }
+    return BODIES[config.body].make(config, len(counts), common)
 
 
 class TextTrainer(Trainer):
@@ -92,7 +99,7 @@ class TextTrainer(Trainer):
     Parameters
     ----------
     config : TextConfig
-        What to do.
+        What to do; planned.
     corpus : PreparedCorpus
         The text.
     clock : callable, default time.perf_counter
@@ -105,7 +112,6 @@ class TextTrainer(Trainer):
     """
 
     config: TextConfig
-    model: NGramModel
     evaluation_class = PerplexityEvaluation
 
     def __init__(
@@ -113,42 +119,41 @@ class TextTrainer(Trainer):
     ) -> None:
         self.corpus = corpus
         counts = corpus.train.counts(len(corpus.vocabulary))
-        super().__init__(config, counts, len(corpus.train), lambda rate: make_text_model(config, counts, rate), clock)
+        assert config.batch_size is not None
+        batches = BODIES[config.body].batches(corpus.train, config.batch_size, config.seed)
+        super().__init__(config, counts, batches, lambda rate: make_text_model(config, counts, rate), clock)
 
-    def batch(self, positions: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return contexts and words of some positions of the training text.
-
-        Parameters
-        ----------
-        positions : integer array, shape (B,)
-            Positions in the text.
-
-        Returns
-        -------
-        contexts : int64 array, shape (B, n)
-            The words before.
-        words : int32 array, shape (B,)
-            The words there.
-        """
-        train = self.corpus.train
-        return train.contexts(positions, self.config.context), train.ids[positions]
-
-    def _train_on(self, examples: NDArray[np.int32]) -> NDArray[Any]:
-        return self.model.train_step(self.loss, *self.batch(examples))
+    def _train_on(self, examples: NDArray[Any]) -> NDArray[Any]:
+        values: NDArray[Any] = self.model.train_on(self.loss, self.corpus.train, examples)
+        return values
 
     def _evaluate(self, check: Callable[[], None]) -> PerplexityEvaluation:
         self.update_offsets()
         text = self.corpus.valid
-        value = perplexity(self.model.predictor(), text, spread(len(text), _EVALUATED_WORDS), check)
+        predictor = self.model.predictor(self.corpus.vocabulary.boundary_id)
+        value = perplexity(predictor, text, spread(len(text), _EVALUATED_WORDS), check)
         return PerplexityEvaluation(*self.figures(), value)
 
+    def best_predictor(self) -> Any:
+        """Return the best model measured so far, for predictions.
+
+        Returns
+        -------
+        NGramPredictor or QRNNPredictor
+            Of the state that was kept.
+        """
+        return BODIES[self.config.body].restore(self.best_state(), self.config, self.corpus.vocabulary.boundary_id)
+
     def _use_tiny_model(self, config: TextConfig, counts: NDArray[np.int64], loss: Any) -> None:
-        tiny = dataclasses.replace(config, context=2, hidden_dim=4)
+        context = 2 if BODIES[config.body].sees_context else None
+        # with dropout: what is planned may have it
+        tiny = dataclasses.replace(config, context=context, hidden_dim=4, dropout=0.5)
         model = make_text_model(tiny, counts, lambda first: lambda step: 0.0)
-        contexts, words = np.zeros((3, 2), np.int64), np.arange(3)
+        text = EncodedText.from_documents([[0, 1, 2], [3, 4]], boundary_id=len(counts) - 1)
+        examples = BODIES[config.body].batches(text, len(text), 0).take(0, 0, None)
         for each in (loss, fc.SoftmaxLoss(precision=tiny.precision)):  # the exact one is timed at the end
-            model.train_step(each, contexts, words)
-        model.log_loss(contexts, words)
+            model.train_on(each, text, examples)
+        model.predictor(text.boundary_id).log_probabilities(text)
 
     def fingerprint(self) -> str:
         """Return a digest of the vocabulary and of all three texts."""
@@ -160,9 +165,10 @@ class TextTrainer(Trainer):
         return digest.hexdigest()
 
     def extra_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the vocabulary, as bytes."""
+        """Return the vocabulary and the tokenizer, as bytes."""
         words = "\n".join(self.corpus.vocabulary.words).encode()
-        return {"vocabulary": np.frombuffer(words, np.uint8)}
+        tokenizer = self.corpus.tokenizer.to_json().encode()
+        return {"vocabulary": np.frombuffer(words, np.uint8), "tokenizer": np.frombuffer(tokenizer, np.uint8)}
 
     def write_beside(self, folder: Path) -> None:
         """Write ``vocab.txt``; see `Trainer.write_beside`."""

@@ -64,7 +64,7 @@ def test_warmup(command: Command) -> None:
     code, out, err = command("warmup")
     assert code == 0
     assert err.splitlines()[:2] == ["    0.25 s  one", "   12.50 s  two"]
-    assert [line.split("  ")[-1] for line in err.splitlines()[2:]] == ["multilabel reader", "multilabel model"]
+    assert [line.split("  ")[-1] for line in err.splitlines()[2:]] == ["multilabel reader", "multilabel model", "language models"]
     assert out.startswith("all kernels ready in ")
     code, out, err = command("warmup", "--quiet")
     assert (code, err) == (0, "")
@@ -72,7 +72,7 @@ def test_warmup(command: Command) -> None:
     assert (code, err) == (0, "")
     answer = json.loads(out)
     assert answer["parts"][:2] == [{"name": "one", "seconds": 0.25}, {"name": "two", "seconds": 12.5}]
-    assert len(answer["parts"]) == 4
+    assert len(answer["parts"]) == 5
     assert answer["seconds"] >= 0
 
 

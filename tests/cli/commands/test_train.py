@@ -18,7 +18,7 @@ from fastcands.cli.run.registry import LOSSES, OPTIMIZERS, SAMPLERS
 from fastcands.data import Corpus, EncodedText, Vocabulary, encode_files, prepare_corpus
 from tests.cli.conftest import SMALL, Command, bits, log_softmax, logits_of, read_json
 
-FILES = {"model.npz", "vocab.txt", "config.json", "metrics.jsonl", "metrics.json", "curves.png"}
+FILES = {"model.npz", "vocab.txt", "config.json", "metrics.jsonl", "metrics.json", "curves.png", "mixture.npz"}
 FIGURES = {
     "vocab_size",
     "train_tokens",
@@ -28,6 +28,15 @@ FIGURES = {
     "test_perplexity",
     "unigram_perplexity",
     "trigram_perplexity",
+    "kneser_ney_5_perplexity",
+    "kneser_ney_5_valid_perplexity",
+    "mixture_perplexity",
+    "mixture_valid_perplexity",
+    "mixture_weight",
+    "best_step",
+    "bits_per_byte",
+    "valid_bits_per_byte",
+    "verdict",
 }
 
 
@@ -109,7 +118,7 @@ def test_the_seed_decides_and_the_threads_do_not(command: Command, text: Path, t
         ("--sampler", "all"),
         ("--optimizer", "momentum"),
         ("--optimizer", "rowwise_adagrad"),
-        ("--optimizer", "lazy_adam"),
+        ("--tie", "--no-mix"),
         ("--optimizer", "momentum", "--loss", "nce"),
     ],
     ids=" ".join,
@@ -200,7 +209,7 @@ def test_a_signal_saves_the_model_and_says_how_to_go_on(text: Path, tmp_path: Pa
     assert process.returncode == 130
     assert out == ""
     assert err.splitlines()[-1].endswith(f"To go on: fastcands train --resume {folder}")
-    assert {path.name for path in folder.iterdir()} == FILES - {"metrics.json", "curves.png"}
+    assert {path.name for path in folder.iterdir()} == FILES - {"metrics.json", "curves.png", "mixture.npz"}
     process = start("train", "--resume", folder, "--max-seconds", 0.1)
     out, err = process.communicate(timeout=120)
     assert (process.returncode, "Traceback" in err) == (0, False)

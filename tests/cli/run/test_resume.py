@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.conftest import SMALL, Command, StopAt, bits
+from tests.cli.conftest import RECURRENT, SMALL, Command, StopAt, bits
 
 RUN = (*SMALL, "--epochs", 2, "--seed", 3)
 STEPS = 86  # of RUN: 2 epochs of 2708 words, 43 batches of 64 each
@@ -56,6 +56,30 @@ def test_stopped_many_times(
     monkeypatch.undo()
     assert command("train", "--resume", folder).code == 0
     assert bits(folder) == bits(uninterrupted)
+
+
+@pytest.fixture(scope="module")
+def recurrent(text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from fastcands.cli.main import run
+
+    folder = tmp_path_factory.mktemp("recurrent") / "run"
+    arguments = ("train", text, *RECURRENT, "--epochs", 3, "--dropout", 0.2, "--out", folder)
+    assert run([str(argument) for argument in arguments]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("checks", [3, 40, 90])
+def test_a_recurrent_run_goes_on(
+    command: Command, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recurrent: Path, checks: int
+) -> None:
+    """The state that is carried through the text is saved too, and dropout depends on the step alone."""
+    folder = tmp_path / "run"
+    stop_at(checks, monkeypatch)
+    arguments = ("train", text, *RECURRENT, "--epochs", 3, "--dropout", 0.2, "--out", folder)
+    assert command(*arguments).code == 130
+    monkeypatch.undo()
+    assert command("train", "--resume", folder, "--threads", 1).code == 0
+    assert bits(folder) == bits(recurrent)
 
 
 def test_a_finished_run_can_be_made_longer(command: Command, uninterrupted: Path, tmp_path: Path) -> None:
@@ -143,8 +167,8 @@ def test_foreign_models(command: Command, uninterrupted: Path, tmp_path: Path) -
     assert "damaged, or not a model of fastcands" in refusal(command, "--resume", tmp_path)
     with np.load(uninterrupted / "model.npz") as file:
         arrays = dict(file.items())
-    np.savez(path, **{**arrays, "run": np.array(str(arrays["run"]).replace('"format": 2', '"format": 99'))})
-    assert "format 99, expected 2" in refusal(command, "--resume", tmp_path)
+    np.savez(path, **{**arrays, "run": np.array(str(arrays["run"]).replace('"format": 3', '"format": 99'))})
+    assert "format 99, expected 3" in refusal(command, "--resume", tmp_path)
     np.savez(path, **{name: array for name, array in arrays.items() if name != "table_weights"})
     assert "lacks the array 'table_weights'" in refusal(command, "--resume", tmp_path)
     flipped = bytearray((uninterrupted / "model.npz").read_bytes())

@@ -8,11 +8,12 @@ from fastcands.cli.run.schedule import Schedule
 def test_schedule_by_examples() -> None:
     schedule = Schedule(200, None)
     rate = schedule.rate(0.5)
-    assert rate(0) == 0.5
+    assert rate(100) == 0.5
+    assert [rate(step) for step in (0, 4, 9, 10)] == [0.05, 0.25, 0.5, 0.5]
     schedule.update(50, 1e9)
-    assert (schedule.progress, rate(0), schedule.finished) == (0.25, 0.375, False)
+    assert (schedule.progress, rate(99), schedule.finished) == (0.25, 0.375, False)
     schedule.update(200, 0)
-    assert (schedule.progress, rate(0), schedule.finished) == (1.0, 0.0, True)
+    assert (schedule.progress, rate(99), schedule.finished) == (1.0, 0.0, True)
 
 
 def test_schedule_by_time_and_by_both() -> None:

@@ -15,7 +15,7 @@ from fastcands.cli.text.trainer import PerplexityEvaluation
 @pytest.mark.parametrize("count", [1, 12])
 def test_the_picture(tmp_path: Path, count: int) -> None:
     evaluations = [PerplexityEvaluation(i, i, 2.0 * i, 1.0, 5.0 - i / 10, 100.0 - i) for i in range(1, count + 1)]
-    draw_perplexity(tmp_path / "curves.png", evaluations, {"Kneser-Ney trigram": 70.0}, "a title")
+    draw_perplexity(tmp_path / "curves.png", evaluations, 1, {"Kneser-Ney trigram": 70.0}, "a title")
     content = (tmp_path / "curves.png").read_bytes()
     assert content.startswith(b"\x89PNG")
     assert struct.unpack(">II", content[16:24]) == (1200, 480)

@@ -1,0 +1,208 @@
+"""The plan of a run: epochs, dropout, batch and learning rate from the size of the data and the time there is.
+
+The rules are fits to training runs on text of 5,000 to 7 million tokens; docs/recipe.md has the figures. Whatever the
+user gives takes the place of the rule's value.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from fastcands.cli.console import duration
+
+__all__ = ["Plan", "plan_points", "plan_text", "text_dropout", "text_epochs"]
+
+_LARGEST_BATCH = 1024
+
+
+class Plan(NamedTuple):
+    """What a run will do.
+
+    Attributes
+    ----------
+    epochs : float
+        Passes through the data after which the rate is zero, if time allows them.
+    batch_size : int
+        Examples of a step.
+    learning_rate : float
+        Of the first steps.
+    dropout : float or None
+        Share of inputs and hidden units that a step leaves out; None for a model without dropout.
+    """
+
+    epochs: float
+    batch_size: int
+    learning_rate: float
+    dropout: float | None
+
+    def describe(
+        self, examples: int, what: str, max_seconds: float | None = None, examples_per_second: float | None = None
+    ) -> str:
+        """Return the plan in one line.
+
+        Parameters
+        ----------
+        examples : int
+            Of an epoch.
+        what : str
+            What the examples are called.
+        max_seconds : float, optional
+            Bound of the training.
+        examples_per_second : float, optional
+            As measured, if it has been.
+
+        Returns
+        -------
+        str
+            Without an end of line.
+
+        Examples
+        --------
+        >>> Plan(8.0, 1024, 0.003, 0.4).describe(800_002, "tokens", 150.0, 60_000.0)
+        '800,002 tokens: 8 epochs, dropout 0.4, batches of 1,024, learning rate 0.003; about 1:47 of training'
+        """
+        epochs = self.epochs
+        time = ""
+        if examples_per_second is not None:
+            needed = epochs * examples / examples_per_second
+            if max_seconds is not None and needed > max_seconds:
+                epochs, needed = epochs * max_seconds / needed, max_seconds
+            time = f"; about {duration(needed)} of training"
+        elif max_seconds is not None:
+            time = f"; at most {duration(max_seconds)} of training"
+        passes = f"{epochs:.2f}".rstrip("0").rstrip(".") if epochs < 10 else f"{epochs:.0f}"
+        dropout = "" if self.dropout is None else f"dropout {self.dropout:g}, "
+        return (
+            f"{examples:,} {what}: {passes} {'epoch' if passes == '1' else 'epochs'}, {dropout}"
+            f"batches of {self.batch_size:,}, learning rate {self.learning_rate:g}{time}"
+        )
+
+
+def text_epochs(tokens: int) -> float:
+    """Return the passes through a text that suit its size.
+
+    Parameters
+    ----------
+    tokens : int
+        Of the training text.
+
+    Returns
+    -------
+    float
+        ``4 + 1.1 ln(tokens / 20,000)``, at least 2, to a tenth: little text is soon learned by heart, and much text is
+        learned in fewer steps a token than the logarithm would allow, but seldom fits in the time.
+
+    Examples
+    --------
+    >>> [text_epochs(tokens) for tokens in (5_000, 20_000, 200_000, 800_000)]
+    [2.5, 4.0, 6.5, 8.1]
+    """
+    return round(max(2.0, 4 + 1.1 * math.log(max(tokens, 1) / 20_000)), 1)
+
+
+def text_dropout(tokens: int, epochs: float) -> float:
+    """Return the dropout that suits a text and the passes through it.
+
+    Parameters
+    ----------
+    tokens : int
+        Of the training text.
+    epochs : float
+        Passes that will be made.
+
+    Returns
+    -------
+    float
+        ``0.5 - 0.1 log2(tokens / 400,000)``, within 0 and 0.5; none for one pass or less, in which nothing can be
+        learned by heart, and between one and two passes their fraction of it.
+
+    Examples
+    --------
+    >>> [text_dropout(tokens, 8) for tokens in (20_000, 400_000, 800_000, 6_600_000)]
+    [0.5, 0.5, 0.4, 0.1]
+    >>> text_dropout(800_000, 1.5), text_dropout(800_000, 1)
+    (0.2, 0.0)
+    """
+    whole = min(0.5, max(0.0, 0.5 - 0.1 * math.log2(max(tokens, 1) / 400_000)))
+    return round(whole * min(1.0, max(0.0, epochs - 1)), 2)
+
+
+def plan_text(
+    tokens: int,
+    learning_rate: float,
+    *,
+    epochs: float | None = None,
+    max_seconds: float | None = None,
+    examples_per_second: float | None = None,
+    batch_size: int | None = None,
+    dropout: float | None = None,
+) -> Plan:
+    """Plan a run on text.
+
+    Parameters
+    ----------
+    tokens : int
+        Of the training text.
+    learning_rate : float
+        Of the first steps: that of the optimizer and the model.
+    epochs : float, optional
+        As given by the user; else `text_epochs`.
+    max_seconds : float, optional
+        Bound of the training.
+    examples_per_second : float, optional
+        As measured; with it, the dropout is that of the passes which the time allows.
+    batch_size : int, optional
+        As given; else the power of two nearest to the root of `tokens`, from 32 to 1,024.
+    dropout : float, optional
+        As given; else `text_dropout`.
+
+    Returns
+    -------
+    Plan
+        Complete.
+
+    Examples
+    --------
+    >>> plan_text(800_000, 0.003)
+    Plan(epochs=8.1, batch_size=1024, learning_rate=0.003, dropout=0.4)
+    >>> plan_text(6_600_000, 0.003, max_seconds=150, examples_per_second=50_000).dropout
+    0.01
+    """
+    planned = text_epochs(tokens) if epochs is None else epochs
+    done = planned
+    if max_seconds is not None and examples_per_second is not None:
+        done = min(planned, max_seconds * examples_per_second / max(tokens, 1))
+    if batch_size is None:
+        batch_size = min(_LARGEST_BATCH, max(32, 2 ** round(math.log2(math.sqrt(max(tokens, 1))))))
+    return Plan(planned, batch_size, learning_rate, text_dropout(tokens, done) if dropout is None else dropout)
+
+
+def plan_points(
+    points: int, learning_rate: float, *, epochs: float | None = None, batch_size: int | None = None
+) -> Plan:
+    """Plan a run on points with many labels.
+
+    Parameters
+    ----------
+    points : int
+        Training points with labels.
+    learning_rate : float
+        Of the first steps: that of the optimizer.
+    epochs : float, optional
+        As given by the user.
+    batch_size : int, optional
+        As given; else 256.
+
+    Returns
+    -------
+    Plan
+        Complete; these models have no dropout.
+
+    Examples
+    --------
+    >>> plan_points(100_000, 0.1).batch_size
+    256
+    """
+    planned = 10.0 if epochs is None else epochs
+    return Plan(planned, 256 if batch_size is None else batch_size, learning_rate, None)

@@ -1,0 +1,1 @@
+"""The layers of recurrent models between their matrix products, and dropout."""
