@@ -142,7 +142,9 @@ def encode_files(
     return text
 
 
-def prepare_corpus(corpus: Corpus, tokenizer: str | Tokenizer, vocab_size: int, min_count: int = 1) -> PreparedCorpus:
+def prepare_corpus(
+    corpus: Corpus, tokenizer: str | Tokenizer, vocab_size: int, min_count: int | None = 1
+) -> PreparedCorpus:
     """Read a corpus once and encode it with the vocabulary of its training text.
 
     When `corpus` has no files for testing, the last 5 % of the training text is the test text; likewise for
@@ -162,8 +164,9 @@ def prepare_corpus(corpus: Corpus, tokenizer: str | Tokenizer, vocab_size: int, 
         tokens it has. All of them are words of the vocabulary, so no word of any text is unknown.
     vocab_size : int
         Most words of the vocabulary, ``<unk>`` and ``</s>`` included.
-    min_count : int, default 1
-        Words that are rarer in the training text are unknown words; with ``bpe``, rarer pairs are not merged.
+    min_count : int or None, default 1
+        Words that are rarer in the training text are unknown words; with ``bpe``, rarer pairs are not merged. None
+        lets some words seen once be unknown where all are known otherwise: see `Vocabulary.build`.
 
     Returns
     -------
@@ -192,14 +195,15 @@ def prepare_corpus(corpus: Corpus, tokenizer: str | Tokenizer, vocab_size: int, 
     """
     trains = tokenizer == BytePairTokenizer.name
     vocab_size = as_size(vocab_size, "vocab_size", minimum=256 + _SPECIAL_WORDS if trains else 3)
-    min_count = as_size(min_count, "min_count")
+    if min_count is not None:
+        min_count = as_size(min_count, "min_count")
     report = ReadReport()
     cuts = (not corpus.test) + (not corpus.valid)
     documents: Iterable[Iterable[str]] = (read_text(path, report) for path in corpus.train)
     if trains:
         byte_pair_library()  # a missing package is told before much is read
         documents = texts = [list(document) for document in documents]
-        tokenizer = _train(texts, report.bytes, cuts, vocab_size, min_count)
+        tokenizer = _train(texts, report.bytes, cuts, vocab_size, min_count or 1)
     tokenizer = as_tokenizer(tokenizer)
     # numbers before ranks: so the text is tokenized only once
     numbers = _Numbering(zip((BOUNDARY, *tokenizer.tokens), itertools.count()))

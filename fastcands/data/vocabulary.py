@@ -84,7 +84,7 @@ class Vocabulary:
         self.boundary_id = self._ids[BOUNDARY]
 
     @classmethod
-    def build(cls, counts: Mapping[str, int], size: int, min_count: int = 1) -> Vocabulary:
+    def build(cls, counts: Mapping[str, int], size: int, min_count: int | None = 1) -> Vocabulary:
         """Keep the most frequent words; ids fall with the training frequency.
 
         ``<unk>`` and ``</s>`` are always kept and ranked like any word: ``<unk>`` by the count of all words
@@ -100,8 +100,10 @@ class Vocabulary:
             How often each word stands in the training text; under ``</s>``, the number of documents.
         size : int
             Most words to keep, ``<unk>`` and ``</s>`` included; at least 3.
-        min_count : int, default 1
-            Rarer words are left out; 0 keeps words of count 0.
+        min_count : int or None, default 1
+            Rarer words are left out; 0 keeps words of count 0. With None, no word is left out for its count alone;
+            but where no word is left out at all, every second of those seen once is. From them a model learns how
+            often a word is unknown, and where: without any, each unknown word of other text costs it 10 nats or more.
 
         Returns
         -------
@@ -114,9 +116,12 @@ class Vocabulary:
             If `size` is below 3 or `min_count` below 0.
         """
         size = as_size(size, "size", minimum=3)
-        min_count = as_size(min_count, "min_count", minimum=0)
+        least = 1 if min_count is None else as_size(min_count, "min_count", minimum=0)
         ranked = sorted(_ranked(word, count) for word, count in counts.items() if word not in (UNKNOWN, BOUNDARY))
-        kept = [item for item in ranked[: size - 2] if -item[0] >= min_count]
+        kept = [item for item in ranked[: size - 2] if -item[0] >= least]
+        if min_count is None and len(kept) == len(ranked) and not counts.get(UNKNOWN, 0):
+            seen_once = sum(item[0] == -1 for item in kept)
+            kept = kept[: len(kept) - seen_once // 2]  # the last ones, in the order of a hash
         left_out = -sum(item[0] for item in ranked[len(kept) :])
         kept.append(_ranked(UNKNOWN, counts.get(UNKNOWN, 0) + left_out))
         kept.append(_ranked(BOUNDARY, counts.get(BOUNDARY, 0)))

@@ -191,3 +191,16 @@ def test_refused_files(tmp_path: Path, content: bytes, message: str) -> None:
         Vocabulary.load(path)
     with pytest.raises(FileNotFoundError):
         Vocabulary.load(tmp_path / "nothing")
+
+
+def test_some_words_are_unknown_where_none_would_be() -> None:
+    counts = {"the": 5, "a": 2, **{f"once{number}": 1 for number in range(7)}, "</s>": 2}
+    whole, some = Vocabulary.build(counts, 100), Vocabulary.build(counts, 100, None)
+    assert len(whole) == 11
+    assert len(some) == 8
+    assert {"the", "a"} < set(some.words) < set(whole.words)
+    assert some.words.index("<unk>") == 1  # ranked by the three words that it stands for
+    # where words are unknown anyway, it changes nothing
+    assert Vocabulary.build(counts, 9, None) == Vocabulary.build(counts, 9)
+    assert Vocabulary.build({**counts, "<unk>": 1}, 100, None) == Vocabulary.build({**counts, "<unk>": 1}, 100)
+    assert Vocabulary.build({"a": 1}, 100, None) == Vocabulary.build({"a": 1}, 100)

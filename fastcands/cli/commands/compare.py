@@ -48,7 +48,7 @@ def compare(
     runs: Annotated[
         list[str] | None,
         option(
-            "What to compare: [BODY/]LOSS[:SAMPLER[:CANDIDATES]][@RATE], with RATE for --learning-rate; may be repeated. "
+            "What to compare: [BODY/]LOSS[:SAMPLER[:CANDIDATES]][@RATE], RATE for --learning-rate; may be repeated. "
             f"By default {', '.join(DEFAULT_CONTENDERS)}.",
             "RUN",
             "Comparison",
@@ -98,7 +98,7 @@ def compare(
     ] = DEFAULT_OUT,
     as_json: AsJson = False,
 ) -> int:
-    """Train the same model with several bodies, losses, samplers and numbers of candidates, and see which gets furthest.
+    """Train a model with several bodies, losses, samplers and numbers of candidates, and see which gets furthest.
 
     Every run has the same time, then, on a smaller vocabulary, the same text. Ends with exact perplexities on held-out
     text, and a picture of them against seconds and epochs.
@@ -113,7 +113,7 @@ def compare(
         test=(),
         tokenizer=tokenizer_name(tokenizer, files),
         vocab_size=vocab_size,
-        min_count=1,
+        min_count=None,
         context=context,
         embedding_dim=embedding_dim,
         hidden_dim=hidden_dim,
@@ -134,7 +134,10 @@ def compare(
         precision=precision,
         table_dtype=table_dtype,
     )
-    for name, value, minimum in (("vocab-size", epochs_vocab_size, 3), ("tokens", epochs_tokens, (context or DEFAULT_CONTEXT) + 1)):
+    for name, value, minimum in (
+        ("vocab-size", epochs_vocab_size, 3),
+        ("tokens", epochs_tokens, (context or DEFAULT_CONTEXT) + 1),
+    ):
         if value < minimum:
             raise Refusal(f"--epochs-{name} must be at least {minimum}, got {value}")
     contenders = [parse_contender(text, learning_rate) for text in dict.fromkeys(runs or DEFAULT_CONTENDERS)]

@@ -62,7 +62,10 @@ def train(
     ] = None,
     tokenizer: Tokenizer = None,
     vocab_size: VocabSize = 100_000,
-    min_count: Annotated[int, option("Rarer words are unknown words.", "N", "Text")] = 1,
+    min_count: Annotated[
+        int | None,
+        option("Rarer words are unknown words (half of those seen once, where none else is unknown).", "N", "Text"),
+    ] = None,
     body: Body = None,
     context: Context = None,
     embedding_dim: EmbeddingDim = 128,
@@ -98,7 +101,7 @@ def train(
     max_seconds: Annotated[
         float | None,
         option(
-            f"At most so many seconds of training, without evaluations ({DEFAULT_SECONDS:.0f}, unless --epochs is given).",
+            f"Most seconds of training, without evaluations ({DEFAULT_SECONDS:.0f}, unless --epochs is given).",
             "X",
             "Training",
         ),

@@ -39,7 +39,9 @@ Files = Annotated[
 ]
 Tokenizer = Annotated[
     str | None,
-    named("How text is split (words, or what suits a text without spaces; python without FILES)", TOKENIZER_NAMES, "Text"),
+    named(
+        "How text is split (words, or what suits a text without spaces; python without FILES)", TOKENIZER_NAMES, "Text"
+    ),
 ]
 VocabSize = Annotated[int, option("Most words of the vocabulary.", "N", "Text")]
 Body = Annotated[

@@ -59,7 +59,9 @@ BODIES: dict[str, Body] = {
         sees_context=False,
     ),
     "feed_forward": Body(
-        make=lambda config, num_words, common: NGramModel(num_words, context=config.context or DEFAULT_CONTEXT, **common),
+        make=lambda config, num_words, common: NGramModel(
+            num_words, context=config.context or DEFAULT_CONTEXT, **common
+        ),
         restore=lambda state, config, boundary: NGramPredictor.from_state(
             state, config.context or DEFAULT_CONTEXT, boundary_id=boundary
         ),

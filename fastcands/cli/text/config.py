@@ -23,8 +23,9 @@ class TextConfig(RunConfig):
     ----------
     tokenizer : str or None
         Name of the tokenizer; None until the text has been looked at.
-    vocab_size, min_count : int
-        Most words of the vocabulary; words that are rarer than `min_count` are left out.
+    vocab_size, min_count : int, int or None
+        Most words of the vocabulary; words that are rarer than `min_count` are left out. With a `min_count` of None,
+        some words seen once are, where no others are.
     context : int or None
         Words that a prediction of the feed-forward body sees; None for other bodies.
     hidden_dim : int
@@ -44,7 +45,7 @@ class TextConfig(RunConfig):
 
     tokenizer: str | None
     vocab_size: int
-    min_count: int
+    min_count: int | None
     context: int | None
     hidden_dim: int
     # with defaults: models saved before there was a choice have no such fields

@@ -99,7 +99,7 @@ def smaller(prepared: PreparedCorpus, vocab_size: int, train_tokens: int, seed: 
     Returns
     -------
     PreparedCorpus
-        With a vocabulary of its own, ranked by that part.
+        With a vocabulary of its own, ranked by that part; the bytes of the training text are estimated.
     """
     train, old = prepared.train, prepared.vocabulary
     ends = np.flatnonzero(train.ids == train.boundary_id) + 1
@@ -111,7 +111,10 @@ def smaller(prepared: PreparedCorpus, vocab_size: int, train_tokens: int, seed: 
     ids = np.concatenate([train.ids[starts[i] : ends[i]] for i in picked])[: max(train_tokens, 1)]
     part = EncodedText.from_documents([ids], train.boundary_id)
     counts = dict(zip(old.words, part.counts(len(old)).tolist(), strict=True))
-    vocabulary = Vocabulary.build({word: count for word, count in counts.items() if count}, vocab_size)
+    # a trained tokenizer can give any of its words, seen here or not
+    every = bool(prepared.tokenizer.tokens)
+    seen = {word: count for word, count in counts.items() if count or every}
+    vocabulary = Vocabulary.build(seen, vocab_size, 0 if every else None)
     numbers = vocabulary.encode(old.words)
 
     def ranked(text: EncodedText) -> EncodedText:
@@ -121,6 +124,7 @@ def smaller(prepared: PreparedCorpus, vocab_size: int, train_tokens: int, seed: 
         prepared,
         vocabulary=vocabulary,
         train=ranked(part),
+        train_bytes=round(prepared.train_bytes * len(part) / len(train)),
         valid=ranked(prepared.valid),
         test=ranked(prepared.test),
     )

@@ -126,7 +126,9 @@ def print_text_figures(metrics: dict[str, Any], console: Console) -> None:
     text = pairs_table()
     if "mixture_perplexity" in metrics:
         mixed, counted = metrics["mixture_perplexity"], metrics["kneser_ney_5_perplexity"]
-        text.add_row("mixed", f"perplexity {mixed:,.2f} with the Kneser-Ney 5-gram model, which alone has {counted:,.2f}")
+        text.add_row(
+            "mixed", f"perplexity {mixed:,.2f} with the Kneser-Ney 5-gram model, which alone has {counted:,.2f}"
+        )
     text.add_row("bits a byte", f"{metrics['bits_per_byte']:.3f}")
     files = "1 file" if metrics["files"] == 1 else f"{metrics['files']:,} files"
     unknown = f"{100 * metrics['unknown_share']:.1f} % of them not in the vocabulary"

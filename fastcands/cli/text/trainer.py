@@ -78,7 +78,8 @@ def make_text_model(config: TextConfig, counts: NDArray[np.int64], rate: Rate) -
         Its class biases are those of the unigram model.
     """
     choice = OPTIMIZERS[config.optimizer]
-    assert config.learning_rate is not None and config.dropout is not None
+    assert config.learning_rate is not None
+    assert config.dropout is not None
     common = {
         "embedding_dim": config.embedding_dim,
         "hidden_dim": config.hidden_dim,
@@ -156,7 +157,7 @@ class TextTrainer(Trainer):
         model.predictor(text.boundary_id).log_probabilities(text)
 
     def fingerprint(self) -> str:
-        """Return a digest of the vocabulary and of all three texts."""
+        """Return a digest of the vocabulary and of all three texts: the tokenizer shows in them."""
         corpus = self.corpus
         digest = hashlib.sha256("\n".join(corpus.vocabulary.words).encode())
         for text in (corpus.train, corpus.valid, corpus.test):

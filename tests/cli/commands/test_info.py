@@ -64,7 +64,11 @@ def test_warmup(command: Command) -> None:
     code, out, err = command("warmup")
     assert code == 0
     assert err.splitlines()[:2] == ["    0.25 s  one", "   12.50 s  two"]
-    assert [line.split("  ")[-1] for line in err.splitlines()[2:]] == ["multilabel reader", "multilabel model", "language models"]
+    assert [line.split("  ")[-1] for line in err.splitlines()[2:]] == [
+        "multilabel reader",
+        "multilabel model",
+        "language models",
+    ]
     assert out.startswith("all kernels ready in ")
     code, out, err = command("warmup", "--quiet")
     assert (code, err) == (0, "")

@@ -27,7 +27,9 @@ def test_more_text_has_more_epochs_and_less_dropout(tokens: int, factor: int) ->
     assert text_dropout(factor * tokens, 4) <= text_dropout(tokens, 4)
 
 
-@pytest.mark.parametrize(("tokens", "batch", "dropout"), [(20_000, 128, 0.5), (200_000, 512, 0.5), (800_000, 1024, 0.4)])
+@pytest.mark.parametrize(
+    ("tokens", "batch", "dropout"), [(20_000, 128, 0.5), (200_000, 512, 0.5), (800_000, 1024, 0.4)]
+)
 def test_measured_sizes(tokens: int, batch: int, dropout: float) -> None:
     plan = plan_text(tokens, 0.003)
     assert (plan.batch_size, plan.dropout) == (batch, dropout)
@@ -49,9 +51,21 @@ def test_what_is_given_wins() -> None:
     ("plan", "time", "line"),
     [
         (Plan(8.1, 1024, 0.003, 0.4), (), "9 things: 8.1 epochs, dropout 0.4, batches of 1,024, learning rate 0.003"),
-        (Plan(1.0, 8, 0.1, None), (60.0,), "9 things: 1 epoch, batches of 8, learning rate 0.1; at most 1:00 of training"),
-        (Plan(20, 8, 0.1, 0), (None, 3.0), "9 things: 20 epochs, dropout 0, batches of 8, learning rate 0.1; about 1:00 of training"),
-        (Plan(20, 8, 0.1, 0), (6.0, 3.0), "9 things: 2 epochs, dropout 0, batches of 8, learning rate 0.1; about 0:06 of training"),
+        (
+            Plan(1.0, 8, 0.1, None),
+            (60.0,),
+            "9 things: 1 epoch, batches of 8, learning rate 0.1; at most 1:00 of training",
+        ),
+        (
+            Plan(20, 8, 0.1, 0),
+            (None, 3.0),
+            "9 things: 20 epochs, dropout 0, batches of 8, learning rate 0.1; about 1:00 of training",
+        ),
+        (
+            Plan(20, 8, 0.1, 0),
+            (6.0, 3.0),
+            "9 things: 2 epochs, dropout 0, batches of 8, learning rate 0.1; about 0:06 of training",
+        ),
     ],
 )
 def test_the_line(plan: Plan, time: tuple[float | None, ...], line: str) -> None:
