@@ -102,10 +102,10 @@ def test_a_reader_that_has_gone(trained: Path) -> None:
 
 
 def test_not_enough_memory(command: Command, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **more: object) -> None:
         raise MemoryError("Unable to allocate 9 TiB")
 
-    monkeypatch.setattr("fastcands.cli.text.saved.NGramPredictor.from_state", fail)
+    monkeypatch.setattr("fastcands.models.NGramPredictor.from_state", fail)
     code, out, err = command("predict", trained, "w1")
     assert (code, out) == (2, "")
     assert only_line(err) == "fastcands: not enough memory (Unable to allocate 9 TiB)"

@@ -14,9 +14,14 @@ from tests.cli.conftest import Command, log_softmax, logits_of, only_line
 KEYS = [
     "files",
     "tokens",
+    "bytes",
     "unknown_share",
     "loss",
     "perplexity",
+    "bits_per_byte",
+    "mixture_perplexity",
+    "kneser_ney_5_perplexity",
+    "mixture_weight",
     "hit_at_1",
     "hit_at_5",
     "hit_at_10",
@@ -50,6 +55,8 @@ def test_the_figures(command: Command, trained: Path, held_out: list[Path]) -> N
     assert figures["unknown_share"] == pytest.approx(7 / len(text))
     assert figures["loss"] == pytest.approx(loss, rel=1e-6)
     assert figures["perplexity"] == pytest.approx(np.exp(loss), rel=1e-5)
+    assert figures["bytes"] == sum(len(path.read_bytes()) for path in held_out)
+    assert figures["bits_per_byte"] == pytest.approx(loss * len(text) / np.log(2) / figures["bytes"], rel=1e-6)
     for k in (1, 5, 10):
         assert figures[f"hit_at_{k}"] == pytest.approx((ranks <= k).mean(), abs=1e-9)
     assert figures["mean_reciprocal_rank"] == pytest.approx((1 / ranks).mean(), rel=1e-6)
@@ -98,7 +105,7 @@ def test_ctrl_c(command: Command, trained: Path, text: Path, monkeypatch: pytest
     def stop(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fastcands.cli.text.evaluate.measure", stop)
+    monkeypatch.setattr("fastcands.models.NGramPredictor.evaluate_text", stop)
     code, out, err = command("evaluate", trained, text)
     assert (code, out) == (130, "")
     assert only_line(err).startswith("fastcands: stopped at once")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 from pathlib import Path
 
@@ -117,8 +118,12 @@ def test_a_rate_that_breaks_training(command: Command, place: Path) -> None:
     code, out, err = command("train", place / "good.txt", *SMALL, *options)
     assert (code, out) == (2, "")
     assert "training broke down at step" in err.splitlines()[-1]
-    assert err.splitlines()[-1].endswith("try a lower --learning-rate")
-    assert not (place / "run").exists()
+    folder = place / "run"
+    assert f"try a lower --learning-rate. The best model, of step 0, is saved in {folder}" in err.splitlines()[-1]
+    # that of before the first step is no worse than the words' frequencies
+    answer = json.loads(command("predict", folder, "a", "-k", 5, "--json").out)
+    assert {pair["word"] for pair in answer["next"][:3]} == {"rose", "is", "a"}
+    assert command("evaluate", folder, place / "good.txt").code == 0
 
 
 def test_an_unreadable_file(command: Command, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
