@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import statistics
 import subprocess
@@ -94,11 +95,11 @@ def _worker(train: str, test: str, threads: int, trees: int) -> None:
 
 
 def _run(command: list[str]) -> dict[str, Any]:
-    """Return the JSON object that ends what a command prints."""
+    """Return the JSON object that is the last line of what a command prints."""
     found = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
     if found.returncode:
         raise SystemExit(f"{shlex.join(command)}\n{found.stderr}")
-    answer: dict[str, Any] = json.loads(found.stdout[found.stdout.index("{") :])
+    answer: dict[str, Any] = json.loads(found.stdout.splitlines()[-1])
     return answer
 
 
@@ -242,6 +243,7 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, help="where the figures go")
     given = parser.parse_args()
+    given.peer_python = os.path.abspath(given.peer_python)  # not resolved: that would leave its environment
     from bench.provenance import provenance
 
     about = provenance(given.threads, quick=False)

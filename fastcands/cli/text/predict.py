@@ -13,6 +13,7 @@ from fastcands.cli.console import figures_table
 from fastcands.cli.errors import Refusal
 from fastcands.cli.run.settings import settings
 from fastcands.cli.text.saved import SavedText
+from fastcands.data import BytePairTokenizer
 
 __all__ = ["predict_words", "print_words"]
 
@@ -57,12 +58,25 @@ def predict_words(folder: Path, text: str, k: int, threads: int | None, mix: boo
     best = np.argsort(-probabilities, kind="stable")[:k]  # ties to the lower id
     shown = saved.config.context or _SHOWN
     padded = [vocabulary.boundary_id] * shown + history.tolist()
-    pairs = zip(vocabulary.decode(best), probabilities[best].tolist(), strict=True)
+    pairs = zip(_readable(saved, best), probabilities[best].tolist(), strict=True)
     return {
-        "context": vocabulary.decode(padded[-shown:]),
+        "context": _readable(saved, padded[-shown:]),
         "model": "mixture" if mix else "network",
         "next": [{"word": word, "probability": probability} for word, probability in pairs],
     }
+
+
+def _readable(saved: SavedText, ids: Any) -> list[str]:
+    """Return words as people read them: byte pairs that are whole characters as these, a space as ▁."""
+    words = saved.vocabulary.decode(ids)
+    if not isinstance(saved.tokenizer, BytePairTokenizer):
+        return words
+    special = {saved.vocabulary.boundary_id, saved.vocabulary.unknown_id}
+    shown = [
+        word if id_ in special else saved.tokenizer.decode([word]).replace(" ", "▁").replace("\n", "⏎")
+        for id_, word in zip(np.asarray(ids).tolist(), words, strict=True)
+    ]
+    return [word if "\N{REPLACEMENT CHARACTER}" in text else text for word, text in zip(words, shown, strict=True)]
 
 
 def print_words(answer: dict[str, Any], console: Console) -> None:

@@ -46,6 +46,16 @@ REFUSED = {
     "sampler": (("{}/good.txt", "--sampler", "zipf"), "--sampler: unknown name 'zipf', did you mean "),
     "optimizer": (("{}/good.txt", "--optimizer", "adagard"), "did you mean 'adagrad'? Known: adagrad, "),
     "tokenizer": (("{}/good.txt", "--tokenizer", "word"), "--tokenizer: unknown name 'word', did you mean 'words'?"),
+    "body": (("{}/good.txt", "--body", "qrn"), "--body: unknown name 'qrn', did you mean 'qrnn'?"),
+    "context of another body": (
+        ("{}/good.txt", "--body", "qrnn", "--context", "4"),
+        "--context is for --body feed_forward, got --body qrnn",
+    ),
+    "dropout": (("{}/good.txt", "--dropout", "1"), "--dropout must be at least 0 and below 1, got 1.0"),
+    "dropout that is no number": (
+        ("{}/good.txt", "--dropout", "nan"),
+        "--dropout must be at least 0 and below 1, got nan",
+    ),
     "vocabulary": (("{}/good.txt", "--vocab-size", "2"), "--vocab-size must be at least 3, got 2"),
     "huge vocabulary": (("{}/good.txt", "--vocab-size", "9999999999"), "--vocab-size must be at most 2147483647"),
     "min count": (("{}/good.txt", "--min-count", "0"), "--min-count must be at least 1, got 0"),

@@ -231,6 +231,20 @@ def test_refused_uses(
     assert err.count("\n") == 1
 
 
+def test_options_of_text_are_refused(command: Command, data: Path, finished: Path) -> None:
+    for option in (("--body", "qrnn"), ("--no-tie",), ("--dropout", 0.1), ("--no-mix",)):
+        code, out, err = command(*train(data, *option))
+        assert (code, out) == (2, "")
+        assert " is for --task text, got --task multilabel" in err
+    for arguments in (("evaluate", finished, data / "test.txt", "--mix"), ("predict", finished, "1:1", "--mix")):
+        code, out, err = command(*arguments)
+        assert (code, out, err) == (
+            2,
+            "",
+            "fastcands: --mix is for models of --task text, got one of --task multilabel\n",
+        )
+
+
 def test_damaged_models(command: Command, data: Path, finished: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     with np.load(finished / "model.npz") as file:
