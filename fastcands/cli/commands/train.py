@@ -41,6 +41,7 @@ DEFAULT_SECONDS = 150.0
 DEFAULT_OUT = Path("fastcands-model")
 # what may be given beside --resume: where the run ends, and how fast it gets there
 _FREE_ON_RESUME = {"resume", "epochs", "max_seconds", "threads", "as_json"}
+_OF_SAMPLED_LOSSES = ("loss", "sampler", "distortion", "num_sampled", "num_resampled")
 # fields of a configuration that have other names than their options
 _PARAMETERS = {"tied": "tie"}
 _TASKS: dict[str, type[Task[Any]]] = {"text": TextTask, "multilabel": MultilabelTask}
@@ -157,7 +158,8 @@ def train(
 
     With `--task multilabel`, FILES is one file in the format of the Extreme Classification Repository, and `--valid`
     and `--test` are others: a linear model ranks the labels of each point, and the run ends with precision@k. There,
-    candidates are by default from fixed_unigram, and the optimizer is adagrad.
+    the default loss is logistic for few labels and points, else sampled_softmax with candidates from fixed_unigram, and
+    the optimizer is adagrad.
 
     Example: `fastcands train books/ --epochs 2 --out books-model`
     """
@@ -205,7 +207,11 @@ def train(
                 "dropout": dropout,
                 "mix": mix,
             },
-            "multilabel": {"propensity_a": propensity_a, "propensity_b": propensity_b},
+            "multilabel": {
+                "propensity_a": propensity_a,
+                "propensity_b": propensity_b,
+                "choose_loss": not any(_is_given(given, name) for name in _OF_SAMPLED_LOSSES),
+            },
         }
         shared |= {name: value for name, value in kind.config_class.defaults.items() if not _is_given(given, name)}
         config = kind.config_class(**shared, **own.pop(task))

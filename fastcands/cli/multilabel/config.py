@@ -19,6 +19,8 @@ class MultilabelConfig(RunConfig):
     ----------
     propensity_a, propensity_b : float
         Of the propensities in the final figures; see ``fastcands.metrics.propensities``.
+    choose_loss : bool
+        Whether the exact logistic loss takes the place of `loss` where the data is small enough for it.
     """
 
     task: ClassVar[str] = "multilabel"
@@ -29,6 +31,8 @@ class MultilabelConfig(RunConfig):
 
     propensity_a: float
     propensity_b: float
+    # with a default: models saved before there was a choice have no such field
+    choose_loss: bool = False
 
     def check(self) -> None:
         """Refuse values that make no sense.

@@ -15,9 +15,8 @@ from fastcands.cli.multilabel.plot import draw_precision
 from fastcands.cli.multilabel.points import Propensities, read_split
 from fastcands.cli.multilabel.quality import add_precisions, measure_frequencies, measure_rankings, precisions_table
 from fastcands.cli.multilabel.saved import SavedMultilabel
-from fastcands.cli.multilabel.trainer import MultilabelTrainer
-from fastcands.cli.run.recipe import plan_points
-from fastcands.cli.run.registry import default_rate
+from fastcands.cli.multilabel.trainer import MultilabelTrainer, points_rate
+from fastcands.cli.run.recipe import plan_points, suits_exact_loss
 from fastcands.cli.run.report import add_training, peak_memory, training_metrics
 from fastcands.cli.run.task import Task
 
@@ -37,7 +36,13 @@ class MultilabelTask(Task[MultilabelTrainer]):
         stage("reading the points")
         self.points = read_split(self.config)
         stage(self.points.describe())
-        self.config = self.config.settled(self.points.train.num_labels)
+        train, config = self.points.train, self.config
+        if config.choose_loss:
+            exact = suits_exact_loss(len(train.labelled()), train.num_labels)
+            config = dataclasses.replace(config, choose_loss=False, loss="logistic" if exact else config.loss)
+            reason = "few enough for all labels in each step" if exact else "too many for all labels in each step"
+            stage(f"--loss {config.loss}: points and labels are {reason}")
+        self.config = config.settled(train.num_labels)
 
     @property
     def needs_speed(self) -> bool:
@@ -46,9 +51,16 @@ class MultilabelTask(Task[MultilabelTrainer]):
 
     def planned(self, examples_per_second: float | None) -> tuple[MultilabelConfig, str]:
         """Plan epochs, batch and rate; see `Task.planned`."""
-        config, points = self.config, len(self.points.train.labelled())
-        rate = default_rate(config.optimizer, config.loss) if config.learning_rate is None else config.learning_rate
-        plan = plan_points(points, rate, epochs=config.epochs, batch_size=config.batch_size)
+        config, train = self.config, self.points.train
+        points, rate = len(train.labelled()), config.learning_rate
+        plan = plan_points(
+            points,
+            train.num_labels,
+            len(train.labels),
+            points_rate(config.optimizer, config.loss) if rate is None else rate,
+            epochs=config.epochs,
+            batch_size=config.batch_size,
+        )
         complete = dataclasses.replace(
             config, epochs=plan.epochs, batch_size=plan.batch_size, learning_rate=plan.learning_rate
         )

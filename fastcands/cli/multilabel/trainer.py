@@ -15,12 +15,12 @@ from fastcands.cli.multilabel.config import MultilabelConfig
 from fastcands.cli.multilabel.points import Points
 from fastcands.cli.multilabel.quality import best_labels
 from fastcands.cli.run.batches import Shuffled
-from fastcands.cli.run.registry import OPTIMIZERS
+from fastcands.cli.run.registry import OPTIMIZERS, default_rate
 from fastcands.cli.run.trainer import Rate, Trainer, spread
 from fastcands.data import parse_points
 from fastcands.models import MultilabelModel
 
-__all__ = ["MultilabelTrainer", "PrecisionEvaluation", "make_multilabel_model"]
+__all__ = ["MultilabelTrainer", "PrecisionEvaluation", "make_multilabel_model", "points_rate"]
 
 _EVALUATED_SCORES = 1 << 28  # logits of an evaluation: points times labels
 _LEAST_EVALUATED, _MOST_EVALUATED = 512, 8192
@@ -61,6 +61,36 @@ class PrecisionEvaluation(NamedTuple):
         return f"valid precision@1 {100 * self.valid_precision_at_1:.2f} %"
 
 
+_EXACT_RATE, _EXACT_ACCUMULATOR = 0.3, 1e-4
+"""Adagrad with the exact logistic loss: every label gets a gradient in every step, nearly all of them tiny. The
+accumulator starts above these, so that they do not take steps as long as those of true labels."""
+
+
+def _is_exact_adagrad(optimizer: str, loss: str) -> bool:
+    return (optimizer, loss) == ("adagrad", "logistic")
+
+
+def points_rate(optimizer: str, loss: str) -> float:
+    """Return the learning rate a run on points starts with when none is given.
+
+    Parameters
+    ----------
+    optimizer, loss : str
+        Their names.
+
+    Returns
+    -------
+    float
+        For all parameters.
+
+    Examples
+    --------
+    >>> points_rate("adagrad", "logistic"), points_rate("adagrad", "sampled_softmax")
+    (0.3, 0.1)
+    """
+    return _EXACT_RATE if _is_exact_adagrad(optimizer, loss) else default_rate(optimizer, loss)
+
+
 def make_multilabel_model(
     config: MultilabelConfig, num_features: int, counts: NDArray[np.int64], rate: Rate
 ) -> MultilabelModel:
@@ -83,11 +113,16 @@ def make_multilabel_model(
         Its class biases are the logarithms of the labels' frequencies.
     """
     assert config.learning_rate is not None
+    lr = rate(config.learning_rate)
+    if _is_exact_adagrad(config.optimizer, config.loss):
+        optimizer: Any = fc.Adagrad(lr, initial_accumulator=_EXACT_ACCUMULATOR)
+    else:
+        optimizer = OPTIMIZERS[config.optimizer].make(lr)
     return MultilabelModel(
         num_features,
         len(counts),
         dim=config.embedding_dim,
-        optimizer=OPTIMIZERS[config.optimizer].make(rate(config.learning_rate)),
+        optimizer=optimizer,
         label_counts=counts,
         table_dtype=config.table_dtype,
         seed=config.seed,

@@ -28,7 +28,7 @@ Rate = Callable[[float], Callable[[int], float]]
 """Makes a learning rate as a function of the step from the one of the first step."""
 
 _SAMPLER = "sampler."  # begins the names of the sampler's arrays
-_MEASURED_STEPS, _MEASURED_SECONDS = 12, 3.0
+_MEASURED_STEPS, _MEASURED_SECONDS = 40, 3.0
 
 
 def spread(length: int, count: int) -> NDArray[np.int64]:
@@ -136,7 +136,7 @@ class Trainer(Loop):
             before = time.perf_counter()
             self._train_on(examples)
             speeds.append(examples.size / (time.perf_counter() - before))
-        return statistics.median(speeds)
+        return statistics.median(speeds[len(speeds) // 2 :])  # the first ones touch memory that is not there yet
 
     def update_offsets(self) -> None:
         """Update what predictions add to the logits by what the sampler has learned."""

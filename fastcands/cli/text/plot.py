@@ -46,12 +46,15 @@ def draw_perplexity(
         right.set_title("Validation perplexity (logarithmic, lower is better)", loc="left", fontsize=11)
         for name, value in baselines.items():
             right.axhline(value, color=GREY, linestyle="--", linewidth=1)
+            # where the curve is far away: it begins above all lines, and ends below most
+            below = value <= min(perplexities, default=0.0)
             right.annotate(
                 f"{name} {value:,.1f}",
-                (0.0, value),  # on the left, where the curve is far above
+                (0.0 if below else 1.0, value),
                 xycoords=("axes fraction", "data"),
-                xytext=(4, 3),
+                xytext=(4 if below else -4, 3),
                 textcoords="offset points",
+                ha="left" if below else "right",
                 color=GREY,
                 fontsize=9,
             )
@@ -62,7 +65,7 @@ def draw_perplexity(
                 right.annotate(
                     f"best, kept: {evaluation.valid_perplexity:,.1f}",
                     point,
-                    xytext=(0, 10),
+                    xytext=(0, 18),
                     textcoords="offset points",
                     ha="right",
                     color=ORANGE,

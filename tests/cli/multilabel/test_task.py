@@ -231,6 +231,38 @@ def test_refused_uses(
     assert err.count("\n") == 1
 
 
+def test_planned(command: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without options, the size of the data decides loss, rate, epochs and batch."""
+    arguments = (
+        "train",
+        "--task",
+        "multilabel",
+        data / "train.txt",
+        "--test",
+        data / "test.txt",
+        "--embedding-dim",
+        16,
+    )
+    code, _, err = command(*arguments, "--out", tmp_path / "exact")
+    assert code == 0
+    assert "--loss logistic: points and labels are few enough for all labels in each step" in err
+    config, metrics = read_json(tmp_path / "exact" / "config.json"), read_json(tmp_path / "exact" / "metrics.json")
+    assert (config["loss"], config["optimizer"], config["learning_rate"]) == ("logistic", "adagrad", 0.3)
+    assert (config["batch_size"], metrics["epochs"]) == (256, pytest.approx(config["epochs"], abs=0.01))
+    assert config["epochs"] > 10
+    assert metrics["test_precision_at_1"] > 0.9 * read_json(data / "structure.json")["test_best"][0]
+    assert command("train", "--resume", tmp_path / "exact", "--epochs", 16).code == 0
+
+    monkeypatch.setattr("fastcands.cli.run.recipe._MOST_LOGITS", 1000)
+    code, _, err = command(*arguments, "--epochs", 0.5, "--out", tmp_path / "sampled")
+    assert "--loss sampled_softmax: points and labels are too many for all labels in each step" in err
+    config = read_json(tmp_path / "sampled" / "config.json")
+    assert (config["loss"], config["sampler"], config["learning_rate"]) == ("sampled_softmax", "fixed_unigram", 0.1)
+    # who chooses candidates has chosen a sampled loss
+    code, _, err = command(*arguments, "--epochs", 0.5, "--num-sampled", 50, "--out", tmp_path / "chosen")
+    assert read_json(tmp_path / "chosen" / "config.json")["loss"] == "sampled_softmax"
+
+
 def test_options_of_text_are_refused(command: Command, data: Path, finished: Path) -> None:
     for option in (("--body", "qrnn"), ("--no-tie",), ("--dropout", 0.1), ("--no-mix",)):
         code, out, err = command(*train(data, *option))

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastcands.cli.run.recipe import Plan, plan_points, plan_text, text_dropout, text_epochs
+from fastcands.cli.run.recipe import (
+    Plan,
+    plan_points,
+    plan_text,
+    points_epochs,
+    suits_exact_loss,
+    text_dropout,
+    text_epochs,
+)
 
 
 @given(st.integers(1, 10**11), st.floats(0.01, 100))
@@ -44,7 +52,7 @@ def test_time_that_ends_the_first_epoch_needs_no_dropout() -> None:
 def test_what_is_given_wins() -> None:
     plan = plan_text(10**6, 0.02, epochs=3, batch_size=100, dropout=0.7, max_seconds=1, examples_per_second=1)
     assert plan == Plan(3, 100, 0.02, 0.7)
-    assert plan_points(500, 0.2, epochs=3, batch_size=7) == Plan(3, 7, 0.2, None)
+    assert plan_points(500, 9, 700, 0.2, epochs=3, batch_size=7) == Plan(3, 7, 0.2, None)
 
 
 @pytest.mark.parametrize(
@@ -70,3 +78,15 @@ def test_what_is_given_wins() -> None:
 )
 def test_the_line(plan: Plan, time: tuple[float | None, ...], line: str) -> None:
     assert plan.describe(9, "things", *time) == line
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**8), st.integers(1, 10**10))
+def test_passes_through_points(points: int, labels: int, occurrences: int) -> None:
+    assert 3 <= points_epochs(points, labels, occurrences) <= 16
+    assert points_epochs(2 * points, labels, occurrences) <= points_epochs(points, labels, occurrences)
+    assert points_epochs(points, 2 * labels, occurrences) >= points_epochs(points, labels, occurrences)
+
+
+def test_the_exact_loss_is_for_few_logits() -> None:
+    assert suits_exact_loss(1, 2_000_000_000)
+    assert not suits_exact_loss(2, 1_000_000_001)
