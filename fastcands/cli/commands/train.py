@@ -113,7 +113,7 @@ def train(
         option(
             "Of the first steps, falling linearly to zero ("
             + ", ".join(f"{name}: {choice.learning_rate:g}" for name, choice in OPTIMIZERS.items())
-            + "; feed_forward by lazy_adam: 0.005; logistic losses by others: a third to a half of it).",
+            + "; feed_forward by lazy_adam: 0.005; logistic losses: 0.3 to 1.2 times it).",
             "X",
             "Training",
         ),

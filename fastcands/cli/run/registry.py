@@ -83,7 +83,8 @@ class OptimizerChoice(NamedTuple):
     dense_share : float
         Share of it that the layers between those two get.
     logistic_share : float
-        Share of it for logistic losses, whose candidates' gradients add up.
+        Share of it for logistic losses. Their candidates' gradients add up, so it is lower for optimizers whose steps
+        grow with the gradient.
     """
 
     make: Callable[[Callable[[int], float]], Any]
@@ -123,7 +124,7 @@ OPTIMIZERS: dict[str, OptimizerChoice] = {
     # gradients are those of a batch's mean, so their squares are tiny: the accumulator starts below them
     "adagrad": OptimizerChoice(lambda lr: fc.Adagrad(lr, initial_accumulator=1e-8), 0.1, 0.4, 0.5),
     "rowwise_adagrad": OptimizerChoice(lambda lr: fc.RowwiseAdagrad(lr, initial_accumulator=1e-8), 0.1, 0.4, 0.5),
-    "lazy_adam": OptimizerChoice(fc.LazyAdam, 0.003, 0.4),
+    "lazy_adam": OptimizerChoice(fc.LazyAdam, 0.003, 0.4, 1.2),
     "momentum": OptimizerChoice(fc.Momentum, 1.0, 0.01, 0.3),
     "sgd": OptimizerChoice(fc.SGD, 10.0, 0.01, 0.3),
 }

@@ -142,4 +142,6 @@ class Saved(ABC, Generic[ConfigT, ModelT]):
             trainer.load_state_dict(self._arrays)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._foreign(error) from None
+        if (trainer.config.epochs, trainer.config.max_seconds) != (self.config.epochs, self.config.max_seconds):
+            trainer.counters.lost = False  # who makes a run longer does not give it up
         self._arrays = {}

@@ -120,6 +120,28 @@ def test_saving_now_and_then(
     assert bits(folder) == bits(uninterrupted)
 
 
+def test_a_lost_run_ends_and_can_be_made_longer(command: Command, text: Path, tmp_path: Path) -> None:
+    """Validation text without the order of the training text: the more is learned, the worse."""
+    folder, other = tmp_path / "run", tmp_path / "other.txt"
+    words = text.read_text().split()
+    np.random.default_rng(0).shuffle(words)
+    other.write_text(" ".join(words))
+    options = (*SMALL, "--valid", other, "--epochs", 12, "--out", folder)
+    code, out, err = command("train", text, *options)
+    assert code == 0
+    metrics = json.loads((folder / "metrics.json").read_text())
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert len(lines) < 12
+    assert f"stopped: {metrics['steps']:,} steps, and none since step {metrics['best_step']:,} was better" in err
+    assert metrics["valid_perplexity"] <= min(line["valid_perplexity"] for line in lines) * (1 + 1e-6)
+    assert metrics["valid_perplexity"] < lines[-1]["valid_perplexity"] / 1.25
+    # again: it stays as it is; with another end it goes on
+    assert command("train", "--resume", folder).code == 0
+    assert json.loads((folder / "metrics.json").read_text())["steps"] == metrics["steps"]
+    assert command("train", "--resume", folder, "--epochs", 11).code == 0
+    assert json.loads((folder / "metrics.json").read_text())["steps"] > metrics["steps"]
+
+
 def refusal(command: Command, *arguments: object) -> str:
     code, out, err = command("train", *arguments)
     assert (code, out) == (2, "")
