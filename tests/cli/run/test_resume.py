@@ -127,7 +127,7 @@ def test_a_lost_run_ends_and_can_be_made_longer(command: Command, text: Path, tm
     np.random.default_rng(0).shuffle(words)
     other.write_text(" ".join(words))
     options = (*SMALL, "--valid", other, "--epochs", 12, "--out", folder)
-    code, out, err = command("train", text, *options)
+    code, _, err = command("train", text, *options)
     assert code == 0
     metrics = json.loads((folder / "metrics.json").read_text())
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
