@@ -49,7 +49,9 @@ def verdict(metrics: dict[str, Any]) -> str:
     best = min(counting, key=lambda name: counting[name])
     line = f"on the test text, this model is {compared(metrics['test_perplexity'], counting[best])} the {best} model"
     mixed = metrics["mixture_perplexity"]
-    return line if mixed is None else f"{line}; mixed, {compared(mixed, counting[best]).removesuffix(' than')}"
+    if mixed is None:
+        return line
+    return f"{line}; mixed, {compared(mixed, counting[best]).removesuffix(' than').removesuffix(' as')}"
 
 
 def print_text_summary(metrics: dict[str, Any], console: Console) -> None:
