@@ -15,9 +15,17 @@ from fastcands.cli.console import figures_table
 from fastcands.data import ExtremeData
 from fastcands.models import MultilabelModel
 
-__all__ = ["Precisions", "add_precisions", "best_labels", "measure_frequencies", "measure_rankings", "precisions_table"]
+__all__ = [
+    "CUTS",
+    "Precisions",
+    "add_precisions",
+    "best_labels",
+    "measure_frequencies",
+    "measure_rankings",
+    "precisions_table",
+]
 
-_CUTS = (1, 3, 5)
+CUTS = (1, 3, 5)
 _CHUNK = 1024
 
 
@@ -43,7 +51,7 @@ class Precisions(NamedTuple):
 def _measure(ranked: NDArray[Any], points: ExtremeData, propensities: NDArray[Any]) -> Precisions:
     """Return the figures of a ranking, shape (N, k)."""
     given = ranked, points.label_starts, points.labels
-    cuts = [k for k in _CUTS if k <= ranked.shape[1]]
+    cuts = [k for k in CUTS if k <= ranked.shape[1]]
     return Precisions(
         {k: fc.metrics.precision_at_k(*given, k) for k in cuts},
         {k: fc.metrics.propensity_scored_precision_at_k(*given, propensities, k) for k in cuts},
@@ -101,7 +109,7 @@ def measure_rankings(
     Precisions
         Over all the points.
     """
-    ranked = best_labels(model, points, min(_CUTS[-1], points.num_labels), check)
+    ranked = best_labels(model, points, min(CUTS[-1], points.num_labels), check)
     return _measure(ranked, points, propensities)
 
 
@@ -122,7 +130,7 @@ def measure_frequencies(label_counts: NDArray[np.int64], points: ExtremeData, pr
     Precisions
         Over all the points.
     """
-    frequent = np.argsort(-label_counts, kind="stable")[: _CUTS[-1]]
+    frequent = np.argsort(-label_counts, kind="stable")[: CUTS[-1]]
     return _measure(np.broadcast_to(frequent, (len(points), len(frequent))), points, propensities)
 
 
@@ -139,7 +147,7 @@ def precisions_table(name: str) -> Table:
     rich.table.Table
         Without rows.
     """
-    return figures_table(name, *(f"P@{k}" for k in _CUTS), *(f"PSP@{k}" for k in _CUTS))
+    return figures_table(name, *(f"P@{k}" for k in CUTS), *(f"PSP@{k}" for k in CUTS))
 
 
 def add_precisions(table: Table, name: str, metrics: dict[str, Any], prefix: str, style: str = "") -> None:
@@ -159,6 +167,6 @@ def add_precisions(table: Table, name: str, metrics: dict[str, Any], prefix: str
         Of the row.
     """
     kinds = ("precision_at_", "propensity_scored_precision_at_")
-    values = [metrics.get(f"{prefix}{kind}{k}") for kind in kinds for k in _CUTS]
+    values = [metrics.get(f"{prefix}{kind}{k}") for kind in kinds for k in CUTS]
     cells = ["-" if value is None else f"{100 * value:.2f}" for value in values]
     table.add_row(Text(name, style=style), *(Text(cell, style=style) for cell in cells))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import fastcands as fc
 from fastcands.cli.multilabel.config import MultilabelConfig
 from fastcands.cli.multilabel.points import Points
-from fastcands.cli.multilabel.quality import best_labels
+from fastcands.cli.multilabel.quality import CUTS, best_labels
 from fastcands.cli.run.batches import Shuffled
 from fastcands.cli.run.registry import OPTIMIZERS, default_rate
 from fastcands.cli.run.trainer import Rate, Trainer, spread
@@ -41,6 +41,9 @@ class PrecisionEvaluation(NamedTuple):
         Mean of the training loss since the evaluation before.
     valid_precision_at_1 : float
         Exact, on a fixed subset of the validation points.
+    valid_mean_precision : float
+        Mean of precision@1, @3 and @5 there. It decides which model is kept: alone, precision@1 of some thousand
+        points is too much by chance.
     """
 
     step: int
@@ -49,11 +52,12 @@ class PrecisionEvaluation(NamedTuple):
     examples_per_second: float
     train_loss: float
     valid_precision_at_1: float
+    valid_mean_precision: float = 0.0  # evaluations saved before it was measured lack it
 
     @property
     def cost(self) -> float:
-        """The inverse of the precision, infinite where that is 0."""
-        return 1 / self.valid_precision_at_1 if self.valid_precision_at_1 > 0 else math.inf
+        """The inverse of the mean precision, infinite where that is 0."""
+        return 1 / self.valid_mean_precision if self.valid_mean_precision > 0 else math.inf
 
     @property
     def quality(self) -> str:
@@ -174,9 +178,10 @@ class MultilabelTrainer(Trainer):
         valid = self.points.valid
         most = min(_MOST_EVALUATED, max(_LEAST_EVALUATED, _EVALUATED_SCORES // valid.num_labels))
         chosen = valid.take(spread(len(valid), most))
-        ranked = best_labels(self.model, chosen, 1, check)
-        value = fc.metrics.precision_at_k(ranked, chosen.label_starts, chosen.labels, 1)
-        return PrecisionEvaluation(*self.figures(), value)
+        cuts = [k for k in CUTS if k <= valid.num_labels]
+        ranked = best_labels(self.model, chosen, cuts[-1], check)
+        values = [fc.metrics.precision_at_k(ranked, chosen.label_starts, chosen.labels, k) for k in cuts]
+        return PrecisionEvaluation(*self.figures(), values[0], float(np.mean(values)))
 
     def best_model(self) -> MultilabelModel:
         """Return the best model measured so far, for rankings.
