@@ -20,7 +20,7 @@ from fastcands.cli.run.recipe import (
 @given(st.integers(1, 10**11), st.floats(0.01, 100))
 def test_plans_make_sense_for_any_size(tokens: int, epochs: float) -> None:
     plan = plan_text(tokens, 0.003)
-    assert 3 <= plan.epochs < 40
+    assert 6 <= plan.epochs < 40
     assert 32 <= plan.batch_size <= 1024
     assert plan.batch_size & (plan.batch_size - 1) == 0
     dropout = text_dropout(tokens, epochs)
