@@ -16,7 +16,7 @@ from fastcands.simd import dot
 
 PACKAGE = Path(fc.__file__).parent
 # what only the models of the command use; the command compiles them itself
-OF_MODELS = {"embedding_bag", "point_lines"}
+OF_MODELS = {"embedding_bag", "point_lines", "dropout", "embedding", "qrnn"}
 
 
 def _called_from_python():

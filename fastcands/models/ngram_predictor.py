@@ -95,7 +95,7 @@ class NGramPredictor(WordPredictor):
         """n, the words a prediction sees."""
         return self.layers.context
 
-    def feature_chunks(self, text: EncodedText, positions: Array) -> Iterator[tuple[slice, Array]]:
+    def _feature_chunks(self, text: EncodedText, positions: Array) -> Iterator[tuple[slice, Array]]:
         """Compute the features of a text, some thousand words at a time.
 
         Parameters

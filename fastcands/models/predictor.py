@@ -53,7 +53,7 @@ class NextWords(NamedTuple):
 class WordPredictor(ABC):
     """What language models share in use: layers, and a class table with everything that is added to the logits.
 
-    A subclass says how features follow from a text, `feature_chunks`.
+    A subclass says how features follow from a text, `_feature_chunks`.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class WordPredictor(ABC):
         self.boundary_id = as_size(boundary_id, "boundary_id", minimum=0, maximum=self.table.num_classes - 1)
 
     @abstractmethod
-    def feature_chunks(self, text: EncodedText, positions: Array) -> Iterator[tuple[slice, Array]]:
+    def _feature_chunks(self, text: EncodedText, positions: Array) -> Iterator[tuple[slice, Array]]:
         """Compute the features of a text, some thousand words at a time.
 
         Parameters
@@ -154,7 +154,7 @@ class WordPredictor(ABC):
         order = None if (where[1:] >= where[:-1]).all() else np.argsort(where, kind="stable")
         ordered = where if order is None else where[order]
         found = np.empty(len(where))
-        for part, features in self.feature_chunks(text, ordered):
+        for part, features in self._feature_chunks(text, ordered):
             if check is not None:
                 check()
             if len(features):
@@ -203,7 +203,7 @@ class WordPredictor(ABC):
             raise ValueError("text must have at least one word")
         advance = advance or (lambda done: None)
         sums: Any = 0.0
-        for part, features in self.feature_chunks(text, positions):
+        for part, features in self._feature_chunks(text, positions):
             advance(part.start)
             result = self.table.evaluate(text.ids[part], features, k=tuple(k))
             numbers = [result.loss, *result.hits.values(), result.mean_rank or 0.0, result.mean_reciprocal_rank or 0.0]
@@ -219,7 +219,7 @@ class WordPredictor(ABC):
         """Return the features (1, D) after a history at a document's start."""
         words = as_class_ids(history, "history", num_classes=self.table.num_classes, ndim=1, limit_name="V")
         text = EncodedText(np.append(words, self.boundary_id).astype(np.int32), self.boundary_id)
-        *_, (_, features) = self.feature_chunks(text, np.array([len(words)]))
+        *_, (_, features) = self._feature_chunks(text, np.array([len(words)]))
         return features
 
     @own_error_state

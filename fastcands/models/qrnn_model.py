@@ -158,6 +158,7 @@ class QRNNModel(LanguageModel):
         self.state: Array | None = None
         self._last_positions: Array | None = None
 
+    @own_error_state
     def reset_state(self) -> None:
         """Let every stream of the next step start with zeros, as at a document's start; call it before another text."""
         self.state = self._last_positions = None

@@ -88,7 +88,7 @@ class QRNNPredictor(WordPredictor):
         layers = QRNN.from_parameters(layers_of(state))
         return cls(layers, *table_of(state, layers), boundary_id=boundary_id)
 
-    def feature_chunks(self, text: EncodedText, positions: Array) -> Iterator[tuple[slice, Array]]:
+    def _feature_chunks(self, text: EncodedText, positions: Array) -> Iterator[tuple[slice, Array]]:
         """Compute the features of a text, some thousand words at a time.
 
         All words from the start of a position's document are read, but no document without a position.
