@@ -138,7 +138,7 @@ class KneserNey:
         Raises
         ------
         TypeError
-            If `num_classes` or `order` is not an integer.
+            If ``num_classes`` or ``order`` is not an integer.
         ValueError
             If one of them is below 1, `text` is empty, or an id is out of range.
 
