@@ -88,7 +88,9 @@ class KneserNey:
     ----------
     order : int
         n, one more than the words a prediction sees.
-    num_classes, boundary_id : int
+    num_classes : int
+        As given.
+    boundary_id : int
         As given.
 
     Notes
