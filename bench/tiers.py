@@ -58,7 +58,7 @@ def main() -> None:
         final = json.loads((folder / "metrics.json").read_text())
         finals.append((name, final["valid_perplexity"], final["test_perplexity"]))
     left.set(title="held-out perplexity", xlabel="steps")
-    right.set(title="difference from 'highest' (%)", xlabel="steps", ylim=(-0.6, 0.6))
+    right.set(title="difference from 'highest' (%)", xlabel="steps")
     for height in (-0.5, 0.5):
         right.axhline(height, color="grey", linestyle="--", linewidth=1)
     for axis in (left, right):
