@@ -23,6 +23,7 @@ from fastcands.data import EncodedText, PreparedCorpus
 __all__ = ["PerplexityEvaluation", "TextTrainer", "make_text_model"]
 
 _EVALUATED_WORDS = 8_192  # of the validation text, at each evaluation
+_READ_WORDS = 1 << 18  # from its beginning: a recurrent body reads all words before those that are evaluated
 
 
 class PerplexityEvaluation(NamedTuple):
@@ -39,7 +40,7 @@ class PerplexityEvaluation(NamedTuple):
     train_loss : float
         Mean of the training loss since the evaluation before.
     valid_perplexity : float
-        Exact, on a fixed subset of the validation text.
+        Exact, on a fixed subset of the validation text: 8,192 words spread over its first 262,144.
     """
 
     step: int
@@ -132,7 +133,7 @@ class TextTrainer(Trainer):
         self.update_offsets()
         text = self.corpus.valid
         predictor = self.model.predictor(self.corpus.vocabulary.boundary_id)
-        value = perplexity(predictor, text, spread(len(text), _EVALUATED_WORDS), check)
+        value = perplexity(predictor, text, spread(min(len(text), _READ_WORDS), _EVALUATED_WORDS), check)
         return PerplexityEvaluation(*self.figures(), value)
 
     def best_predictor(self) -> Any:
