@@ -72,7 +72,8 @@ class Plan(NamedTuple):
             time = f"; about {duration(needed)} of training"
         elif max_seconds is not None:
             time = f"; at most {duration(max_seconds)} of training"
-        passes = f"{epochs:.2f}".rstrip("0").rstrip(".") if epochs < 10 else f"{epochs:.0f}"
+        digits = ".2g" if epochs < 1 else ".3g" if epochs < 10 else ".0f"
+        passes = f"{epochs:{digits}}"
         dropout = "" if self.dropout is None else f"dropout {self.dropout:g}, "
         return (
             f"{examples:,} {what}: {passes} {'epoch' if passes == '1' else 'epochs'}, {dropout}"

@@ -51,7 +51,9 @@ def verdict(metrics: dict[str, Any]) -> str:
     mixed = metrics["mixture_perplexity"]
     if mixed is None:
         return line
-    return f"{line}; mixed, {compared(mixed, counting[best]).removesuffix(' than').removesuffix(' as')}"
+    # the same words, without what leads to the other model's name
+    words = compared(mixed, counting[best]).removesuffix(" than").removesuffix(" as").removesuffix(",")
+    return f"{line}; mixed, {words}"
 
 
 def print_text_summary(metrics: dict[str, Any], console: Console) -> None:

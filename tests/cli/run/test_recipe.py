@@ -59,6 +59,7 @@ def test_what_is_given_wins() -> None:
     ("plan", "time", "line"),
     [
         (Plan(8.1, 1024, 0.003, 0.4), (), "9 things: 8.1 epochs, dropout 0.4, batches of 1,024, learning rate 0.003"),
+        (Plan(0.005, 8, 0.1, None), (), "9 things: 0.005 epochs, batches of 8, learning rate 0.1"),
         (
             Plan(1.0, 8, 0.1, None),
             (60.0,),

@@ -16,6 +16,7 @@ COUNTING = {"kneser_ney_5_perplexity": 100.0, "trigram_perplexity": 110.0, "unig
     [
         (60.0, 50.0, {}, "40 % better than the Kneser-Ney 5-gram model; mixed, 50 % better"),
         (300.0, 100.0, {}, "WORSE, by 200 %, than the Kneser-Ney 5-gram model; mixed, as good"),
+        (300.0, 114.0, {}, "WORSE, by 200 %, than the Kneser-Ney 5-gram model; mixed, WORSE, by 14 %"),
         (105.0, None, {"trigram_perplexity": 90.0}, "WORSE, by 17 %, than the Kneser-Ney trigram model"),
         (16.0, 16.0, {"unigram_perplexity": 16.0}, "as good as the unigram model; mixed, as good"),
     ],
